@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/worker.h"
+#include "cache/packed_tensor.h"
+
+namespace kvsplit {
+
+/// What the host asks of attention, free of the host's types. All strides are bytes.
+///   out[s, t, h] = Σ_c softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c]) v[s, c]
+struct AttentionCall {
+  int n_heads = 0;      ///< query heads; a multiple of the KV heads
+  int n_tokens = 0;     ///< query tokens per stream
+  int n_streams = 1;    ///< streams looked at, from first_stream on
+  int first_stream = 0;
+  std::int64_t n_kv = 0;  ///< cells looked at in each stream, from its first
+
+  const float* q = nullptr;  ///< [n_streams, n_heads, n_tokens, head_dim_k]
+  std::size_t q_token_stride = 0, q_head_stride = 0, q_stream_stride = 0;
+
+  /// f16 [mask_streams, mask_heads, n_tokens, n_kv]; -inf = not visible; null = all visible.
+  /// Heads and streams beyond its own count wrap around.
+  const std::uint16_t* mask = nullptr;
+  std::size_t mask_token_stride = 0, mask_head_stride = 0, mask_stream_stride = 0;
+  int mask_heads = 1, mask_streams = 1;
+
+  float scale = 1.0F;
+  float max_bias = 0.0F;         ///< ALiBi: slope of head h from it; 0 = off (slope 1)
+  float softcap = 0.0F;          ///< softcap(x) = softcap · tanh(x / softcap); 0 = off
+  const float* sinks = nullptr;  ///< [n_heads] a logit that takes part in the sum only; or null
+
+  float* out = nullptr;  ///< [n_streams, n_tokens, n_heads, head_dim_v], contiguous
+};
+
+/// Working memory of attention for all threads of one backend: a fixed amount per thread, and a
+/// bounded one for the pieces of a long context. Calls that share a Workspace must not overlap.
+class Workspace {
+ public:
+  explicit Workspace(int n_threads);
+  ~Workspace();
+  int n_threads() const;
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Attention of all query heads on packed keys and values. All workers (count <= the workspace's
+/// threads) of a call make it with the same arguments; when the last returns, `out` is complete.
+/// The result does not depend on the number of workers. A row that sees no cell gives zeros.
+/// Both tensors must be bound to their head sizes. Nothing is thrown.
+void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall&, Workspace&, Worker);
+
+}  // namespace kvsplit

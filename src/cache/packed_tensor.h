@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/worker.h"
+#include "codec/row_format.h"
+#include "codec/tile_layout.h"
+
+namespace kvsplit {
+
+/// Rows of a packed tensor: `kv_size` cells in each of `n_streams` streams. Row number =
+/// stream * kv_size + cell, as the host counts them.
+struct CellShape {
+  std::int64_t kv_size = 0;
+  std::int64_t n_streams = 1;
+
+  std::int64_t n_rows() const { return kv_size * n_streams; }
+};
+
+/// Rows to be encoded: values [rows.size(), n_channels], `row_stride` bytes from row to row.
+struct WriteCall {
+  const float* values = nullptr;
+  std::size_t row_stride = 0;
+  std::span<const std::int64_t> rows;  ///< destination of each; a row may be written again
+};
+
+/// One layer's packed keys or values, in memory that somebody else owns. Each group's tiles lie one
+/// after the other (codec/tile_layout.h), whatever the head size, which is only known once the
+/// host's first graph is seen: bind_heads() tells it before the first write or attention.
+class PackedTensor {
+ public:
+  /// Exactly the bytes that the constructor's memory must have: nothing is kept beside them but a
+  /// few words per group. Zeroed memory is a cache of zero rows.
+  static std::size_t bytes(const RowFormat& format, CellShape cells);
+
+  /// memory: bytes(format, cells), 64-byte aligned, zeroed by the caller.
+  PackedTensor(RowFormat format, Side side, CellShape cells, std::byte* memory);
+
+  /// Sizes of the heads in this tensor, from the first graph. Returns "" or why such heads cannot
+  /// be packed (not a multiple of 32, more than 256, does not divide the row).
+  std::string bind_heads(int head_dim);
+  int head_dim() const { return head_dim_; }  ///< 0 until bound
+  int n_heads() const { return head_dim_ ? format_.n_channels() / head_dim_ : 0; }
+
+  const RowFormat& format() const { return format_; }
+  Side side() const { return side_; }
+  CellShape cells() const { return cells_; }
+  std::byte* memory() const { return memory_; }
+
+  /// Encodes rows, each once. All workers of a call make it with the same arguments.
+  /// Needs bind_heads().
+  void write(const WriteCall&, Worker);
+
+  /// Decodes one row back to n_channels floats, transform undone. Needs bind_heads().
+  void read(std::int64_t row, std::span<float> values) const;
+
+  /// A row as saved in sessions: its groups in order, each its codes in channel order (little
+  /// endian bit stream) and its scale; the same bytes on every machine, head sizes not needed.
+  std::size_t raw_row_bytes() const { return raw_row_bytes_; }
+  void read_raw(std::int64_t row, std::span<std::byte> raw) const;
+  void write_raw(std::int64_t row, std::span<const std::byte> raw);
+
+  /// All rows of one stream become those of another.
+  void copy_stream(std::int64_t from, std::int64_t to);
+
+ private:
+  RowFormat format_;
+  Side side_;
+  CellShape cells_;
+  std::byte* memory_;
+  TileLayout layout_;
+  std::size_t raw_row_bytes_ = 0;
+  int head_dim_ = 0;
+};
+
+}  // namespace kvsplit

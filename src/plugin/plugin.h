@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "cache/precision.h"
+
+struct ggml_backend_reg;
+
+/// The face of plugin/ to the rooms above it, free of ggml's insides. `libggml-kvsplit.so` exports
+/// ggml_backend_init() instead; the `kvsplit` program registers the same device from within.
+namespace kvsplit::plugin {
+
+/// The registry with our one device, "KVSPLIT"; nullptr (and one line in ggml's log) where the
+/// running ggml is not the one this was compiled for.
+ggml_backend_reg* backend_reg();
+
+/// Precision of caches that this process allocates from now on; wins over $KVSPLIT and over
+/// nominal cache types. For programs that make several caches.
+void set_precision(const Precision&);
+
+/// What this process has allocated for caches on KVSPLIT since the last reset_allocated().
+struct Allocated {
+  std::size_t k_bytes = 0, v_bytes = 0;      ///< as allocated
+  std::size_t k_numbers = 0, v_numbers = 0;  ///< numbers held: rows × channels
+  std::size_t n_packed = 0, n_unpacked = 0;  ///< tensors packed, and left in 16 bits
+};
+Allocated allocated();
+void reset_allocated();
+
+}  // namespace kvsplit::plugin
