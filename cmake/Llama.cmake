@@ -1,0 +1,56 @@
+# The llama.cpp that we build for, as imported targets: kvsplit_ggml (public headers, libggml and
+# libggml-base), kvsplit_ggml_internal (ggml's own headers, for plugin/ alone) and kvsplit_llama.
+if(NOT EXISTS "${KVSPLIT_LLAMA_SOURCE}/ggml/include/ggml.h")
+  message(FATAL_ERROR
+    "KVSPLIT_LLAMA_SOURCE='${KVSPLIT_LLAMA_SOURCE}' holds no llama.cpp (no ggml/include/ggml.h). "
+    "Run `make build`, which sets it, or name a llama.cpp checkout.")
+endif()
+set(KVSPLIT_LLAMA_BIN "${KVSPLIT_LLAMA_BUILD}/bin")
+set(KVSPLIT_LLAMA_MODULES_BIN "")
+if(KVSPLIT_LLAMA_MODULES)
+  set(KVSPLIT_LLAMA_MODULES_BIN "${KVSPLIT_LLAMA_MODULES}/bin")
+endif()
+
+function(kvsplit_import name)
+  find_library(library ${name} PATHS ${KVSPLIT_LLAMA_BIN} NO_DEFAULT_PATH NO_CACHE)
+  if(NOT library)
+    message(FATAL_ERROR
+      "KVSPLIT_LLAMA_BUILD='${KVSPLIT_LLAMA_BUILD}' holds no lib${name} in bin/. "
+      "Run `make build`, which builds it, or name a build made with BUILD_SHARED_LIBS=ON.")
+  endif()
+  add_library(kvsplit_import_${name} SHARED IMPORTED)
+  set_target_properties(kvsplit_import_${name} PROPERTIES IMPORTED_LOCATION ${library})
+endfunction()
+kvsplit_import(ggml-base)
+kvsplit_import(ggml)
+kvsplit_import(llama)
+
+add_library(kvsplit_ggml INTERFACE)
+target_include_directories(kvsplit_ggml SYSTEM INTERFACE ${KVSPLIT_LLAMA_SOURCE}/ggml/include)
+target_link_libraries(kvsplit_ggml INTERFACE kvsplit_import_ggml kvsplit_import_ggml-base)
+
+add_library(kvsplit_ggml_internal INTERFACE)
+target_include_directories(kvsplit_ggml_internal SYSTEM INTERFACE ${KVSPLIT_LLAMA_SOURCE}/ggml/src)
+target_link_libraries(kvsplit_ggml_internal INTERFACE kvsplit_ggml)
+
+add_library(kvsplit_llama INTERFACE)
+target_include_directories(kvsplit_llama SYSTEM INTERFACE ${KVSPLIT_LLAMA_SOURCE}/include)
+target_link_libraries(kvsplit_llama INTERFACE kvsplit_import_llama kvsplit_ggml)
+
+# The version that the plugin is bound to, asked of the built library itself.
+get_target_property(ggml_base kvsplit_import_ggml-base IMPORTED_LOCATION)
+try_run(KVSPLIT_ASK_RUN KVSPLIT_ASK_COMPILED
+  ${PROJECT_BINARY_DIR}/ask_ggml ${PROJECT_SOURCE_DIR}/cmake/ask_ggml.cpp
+  CMAKE_FLAGS -DINCLUDE_DIRECTORIES=${KVSPLIT_LLAMA_SOURCE}/ggml/include
+  LINK_LIBRARIES ${ggml_base} -Wl,-rpath,${KVSPLIT_LLAMA_BIN}
+  COMPILE_OUTPUT_VARIABLE KVSPLIT_ASK_COMPILE_OUTPUT
+  RUN_OUTPUT_VARIABLE KVSPLIT_ASK_OUTPUT)
+if(NOT KVSPLIT_ASK_COMPILED OR NOT KVSPLIT_ASK_RUN EQUAL 0)
+  message(FATAL_ERROR "libggml of ${KVSPLIT_LLAMA_BIN} does not run: "
+    "${KVSPLIT_ASK_COMPILE_OUTPUT}${KVSPLIT_ASK_OUTPUT}")
+endif()
+if(KVSPLIT_ASK_OUTPUT MATCHES "ggml ([^ ]+) ([^ \n]+)")
+  set(KVSPLIT_GGML_VERSION ${CMAKE_MATCH_1})
+  set(KVSPLIT_GGML_COMMIT ${CMAKE_MATCH_2})
+endif()
+message(STATUS "Building for ggml ${KVSPLIT_GGML_VERSION} (${KVSPLIT_GGML_COMMIT})")

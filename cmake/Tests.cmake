@@ -1,0 +1,71 @@
+# Every folder of tests/ is one program, <room>_test, each of its cases one CTest test, labelled
+# with the room and with `unit` (needs nothing) or `model` (needs llama.cpp's build, some a model).
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+set(KVSPLIT_UNIT_ROOMS base kernels codec cache report repo)
+set(KVSPLIT_SERIAL_ROOMS programs cli)  # they start programs that use all cores
+
+# What a room's tests link. Only that much, so that one room's tests do not wait for the others.
+set(KVSPLIT_NEEDS_base kvsplit_core)
+set(KVSPLIT_NEEDS_kernels kvsplit_core)
+set(KVSPLIT_NEEDS_codec kvsplit_core)
+set(KVSPLIT_NEEDS_cache kvsplit_core)
+set(KVSPLIT_NEEDS_repo kvsplit_options)
+set(KVSPLIT_NEEDS_report kvsplit_report)
+set(KVSPLIT_NEEDS_plugin kvsplit_plugin kvsplit_llama nlohmann_json::nlohmann_json)
+set(KVSPLIT_NEEDS_families kvsplit_plugin kvsplit_llama nlohmann_json::nlohmann_json)
+set(KVSPLIT_NEEDS_programs kvsplit_options nlohmann_json::nlohmann_json)
+foreach(room host measure tune cli)
+  set(KVSPLIT_NEEDS_${room} kvsplit_app)
+endforeach()
+
+set(KVSPLIT_TEST_PROPERTIES ${PROJECT_BINARY_DIR}/test_properties.cmake)
+
+function(kvsplit_test_room room)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  if(NOT DEFINED KVSPLIT_NEEDS_${room})
+    message(FATAL_ERROR "tests/${room}: say in cmake/Tests.cmake what these tests link")
+  endif()
+  set(target ${room}_test)
+  add_executable(${target} ${sources})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE ${KVSPLIT_NEEDS_${room}} GTest::gtest_main)
+  target_compile_definitions(${target} PRIVATE KVSPLIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${target}
+    TEST_PREFIX ${room}. TEST_LIST ${target}_cases DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+
+  set(label model)
+  if(room IN_LIST KVSPLIT_UNIT_ROOMS)
+    set(label unit)
+  endif()
+  set(serial OFF)
+  if(room IN_LIST KVSPLIT_SERIAL_ROOMS)
+    set(serial ON)
+  endif()
+  file(APPEND ${KVSPLIT_TEST_PROPERTIES}
+    "kvsplit_properties(\"${room};${label}\" ${serial} \${${target}_cases})\n")
+endfunction()
+
+set(KVSPLIT_TEST_MODEL_LINE "")
+if(KVSPLIT_TEST_MODEL)
+  set(KVSPLIT_TEST_MODEL_LINE "\"KVSPLIT_TEST_MODEL=${KVSPLIT_TEST_MODEL}\"")
+endif()
+
+# Properties are set by a file of our own that CTest reads after the cases are known, because
+# gtest_discover_tests cannot pass on a property that is a list, as ENVIRONMENT is.
+configure_file(${PROJECT_SOURCE_DIR}/cmake/test_properties.cmake.in ${KVSPLIT_TEST_PROPERTIES} @ONLY)
+
+file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${PROJECT_SOURCE_DIR}/tests
+     ${PROJECT_SOURCE_DIR}/tests/*)
+foreach(room ${folders})
+  if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/${room} AND NOT room STREQUAL "data")
+    kvsplit_test_room(${room})
+  endif()
+endforeach()
+
+set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY
+  TEST_INCLUDE_FILES ${KVSPLIT_TEST_PROPERTIES})
