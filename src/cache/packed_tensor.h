@@ -3,13 +3,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+#include <string>
 
 #include "base/worker.h"
 #include "codec/row_format.h"
 #include "codec/tile_layout.h"
 
 namespace kvsplit {
+
+inline constexpr int max_head_dim = 256;
 
 /// Rows of a packed tensor: `kv_size` cells in each of `n_streams` streams. Row number =
 /// stream * kv_size + cell, as the host counts them.
@@ -52,27 +54,35 @@ class PackedTensor {
 
   /// Encodes rows, each once. All workers of a call make it with the same arguments.
   /// Needs bind_heads().
-  void write(const WriteCall&, Worker);
+  void write(const WriteCall& call, Worker worker);
 
   /// Decodes one row back to n_channels floats, transform undone. Needs bind_heads().
   void read(std::int64_t row, std::span<float> values) const;
 
   /// A row as saved in sessions: its groups in order, each its codes in channel order (little
   /// endian bit stream) and its scale; the same bytes on every machine, head sizes not needed.
-  std::size_t raw_row_bytes() const { return raw_row_bytes_; }
+  std::size_t raw_row_bytes() const { return layout_.raw_row_bytes; }
   void read_raw(std::int64_t row, std::span<std::byte> raw) const;
   void write_raw(std::int64_t row, std::span<const std::byte> raw);
 
   /// All rows of one stream become those of another.
   void copy_stream(std::int64_t from, std::int64_t to);
 
+  /// For attention: the groups of one head, and their tiles in one stream. Needs bind_heads().
+  std::span<const GroupLayout> head_groups(int head) const;
+  std::byte* tiles(const GroupLayout& group, std::int64_t stream) const;
+
  private:
+  std::int64_t tile_number(std::int64_t row) const;
+  std::byte* tile(const GroupLayout& group, std::int64_t row) const;
+  int row_in_tile(std::int64_t row) const;
+  void write_head(std::int64_t row, int head, const float* values);
+
   RowFormat format_;
   Side side_;
   CellShape cells_;
   std::byte* memory_;
   TileLayout layout_;
-  std::size_t raw_row_bytes_ = 0;
   int head_dim_ = 0;
 };
 

@@ -1,13 +1,9 @@
 #pragma once
 
-#include <memory>
-
 #include "cache/precision.h"
 #include "codec/row_format.h"
 
 namespace kvsplit {
-
-enum class Side { key, value };
 
 /// Gives every layer and side its format. Today all layers are alike (a uniform plan of one
 /// Precision); a calibrated plan answers the same question from its file.

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace kvsplit {
+
+/// What the processor has and the operating system saves and restores between threads.
+struct CpuFeatures {
+  bool avx2 = false;    ///< AVX2, FMA and F16C
+  bool avx512 = false;  ///< AVX-512 F, BW, VL, DQ and VNNI (byte dot products)
+};
+
+const CpuFeatures& cpu_features();
+
+}  // namespace kvsplit

@@ -1,0 +1,348 @@
+#include "cache/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "codec/group_codec.h"
+#include "codec/transform.h"
+#include "kernels/attend.h"
+
+// How attention is divided. The query rows of one KV head (its group's heads × the tokens) are cut
+// into blocks of up to 64 rows; a block against all its cells is one job. Where a batch has too few
+// such jobs to keep many threads busy (decoding), the cells of each are cut into pieces whose partial
+// sums are merged by the last thread to finish, in order. The cut depends on shapes only, never on
+// the number of threads, so neither does the result.
+namespace kvsplit {
+namespace {
+
+constexpr std::size_t partial_floats = std::size_t{1} << 20U;  // 4 MiB for all pieces of a call
+constexpr int wanted_jobs = 64;
+constexpr int min_cells_per_piece = 128;
+
+static_assert(tile_rows == kernel_tile_rows && max_head_dim == max_kernel_head_dim);
+
+struct Division {
+  int group_size = 1;     // query heads of a KV head
+  int n_kv_heads = 1;
+  int rows_per_head = 0;  // query rows of a KV head in one stream
+  int n_blocks = 0;       // of up to 64 rows
+  int n_pieces = 1;       // of cells
+  std::int64_t cells_per_piece = 0;
+
+  int n_row_jobs(int n_streams) const { return n_streams * n_kv_heads * n_blocks; }
+};
+
+Division divide(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call) {
+  Division d;
+  d.n_kv_heads = k.n_heads();
+  d.group_size = call.n_heads / d.n_kv_heads;
+  d.rows_per_head = d.group_size * call.n_tokens;
+  d.n_blocks = (d.rows_per_head + max_query_rows - 1) / max_query_rows;
+  const std::size_t floats_per_piece = static_cast<std::size_t>(call.n_streams) * call.n_heads *
+                                       call.n_tokens * (v.head_dim() + 2);
+  const int row_jobs = d.n_row_jobs(call.n_streams);
+  if (row_jobs < wanted_jobs / 2) {
+    const std::int64_t most = std::min<std::int64_t>(
+        (call.n_kv + min_cells_per_piece - 1) / min_cells_per_piece,
+        static_cast<std::int64_t>(partial_floats / floats_per_piece));
+    d.n_pieces = static_cast<int>(std::clamp<std::int64_t>(wanted_jobs / row_jobs, 1, std::max<std::int64_t>(most, 1)));
+  }
+  const std::int64_t steps = (call.n_kv + cells_per_step - 1) / cells_per_step;
+  d.cells_per_piece = (steps + d.n_pieces - 1) / d.n_pieces * cells_per_step;
+  return d;
+}
+
+// The rows that one job works on.
+struct RowBlock {
+  int stream = 0;
+  int kv_head = 0;
+  int first_row = 0;
+  int n_rows = 0;
+
+  bool operator==(const RowBlock&) const = default;
+};
+
+RowBlock row_block(const Division& d, int row_job) {
+  RowBlock block;
+  block.first_row = row_job % d.n_blocks * max_query_rows;
+  block.n_rows = std::min(max_query_rows, d.rows_per_head - block.first_row);
+  block.kv_head = row_job / d.n_blocks % d.n_kv_heads;
+  block.stream = row_job / d.n_blocks / d.n_kv_heads;
+  return block;
+}
+
+template <typename T>
+const T* offset_bytes(const T* base, std::size_t bytes) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(base) + bytes);
+}
+
+// ALiBi (arXiv 2108.12409): head h of n adds slope(h) · mask; slopes are powers of 2^(−max_bias/n),
+// for the heads beyond the largest power of two the odd powers of its root.
+float alibi_slope(float max_bias, int head, int n_heads) {
+  if (max_bias <= 0) return 1.0F;
+  const int n = 1 << static_cast<int>(std::floor(std::log2(static_cast<float>(n_heads))));
+  const float steps = head < n ? static_cast<float>(head + 1)
+                               : static_cast<float>(2 * (head - n) + 1) / 2.0F;
+  return std::exp2(-max_bias / static_cast<float>(n) * steps);
+}
+
+}  // namespace
+
+/// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
+struct ThreadScratch {
+  RowBlock prepared;  // which rows the arrays below hold
+  const void* prepared_for = nullptr;
+  alignas(64) std::array<std::int8_t, max_query_rows * max_head_dim> codes;
+  alignas(64) std::array<float, max_query_rows * max_head_dim> numbers;
+  std::array<float, max_query_rows * max_head_groups> scales;
+  std::array<float, max_query_rows * max_head_groups> offsets;
+  std::array<const Half*, max_query_rows> masks;
+  std::array<float, max_query_rows> slopes;
+  std::array<float, max_query_rows> max;
+  std::array<float, max_query_rows> sum;
+  alignas(64) std::array<float, max_query_rows * max_head_dim> out;
+  std::array<GroupTiles, max_head_groups> k_groups, v_groups;
+  KernelScratch kernel;
+};
+
+struct Workspace::Impl {
+  explicit Impl(int n_threads) : threads(static_cast<std::size_t>(n_threads)) {
+    for (auto& scratch : threads) scratch = std::make_unique_for_overwrite<ThreadScratch>();
+    partials = std::make_unique_for_overwrite<float[]>(partial_floats);
+  }
+  std::vector<std::unique_ptr<ThreadScratch>> threads;
+  std::unique_ptr<float[]> partials;  // [row, piece]: max, sum, out …
+  std::atomic<int> n_finished = 0;
+};
+
+Workspace::Workspace(int n_threads) : impl_(std::make_unique<Impl>(n_threads)) {}
+Workspace::~Workspace() = default;
+int Workspace::n_threads() const { return static_cast<int>(impl_->threads.size()); }
+
+namespace {
+
+struct Attention {
+  const PackedTensor& k;
+  const PackedTensor& v;
+  const AttentionCall& call;
+  Division division;
+  Workspace::Impl& workspace;
+};
+
+std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, int stream,
+                                       std::array<GroupTiles, max_head_groups>& room) {
+  std::size_t n = 0;
+  for (const GroupLayout& group : tensor.head_groups(head)) {
+    room[n++] = {tensor.tiles(group, stream), group.tile_bytes,
+                 group.first_channel - head * tensor.head_dim(), group.n_blocks(), group.bits};
+  }
+  return {room.data(), n};
+}
+
+// Codes of one group of a query: signed bytes around 0 and a scale. Their error is that of 8-bit
+// keys: |q − q̂| ≤ max|q| / 254.
+void encode_query_group(std::span<const float> numbers, std::int8_t* codes, float middle,
+                        float& scale, float& offset) {
+  float largest = 0;
+  for (const float x : numbers) largest = std::max(largest, std::fabs(x));
+  const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
+  int sum = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const float x = numbers[i] * inverse;
+    const int code = static_cast<int>(x + (x >= 0 ? 0.5F : -0.5F));
+    codes[i] = static_cast<std::int8_t>(code);
+    sum += code;
+  }
+  scale = largest / 127.0F;
+  offset = middle * static_cast<float>(sum);
+}
+
+void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
+  const AttentionCall& call = a.call;
+  const int row = block.first_row + index;
+  const int token = row / a.division.group_size;
+  const int head = block.kv_head * a.division.group_size + row % a.division.group_size;
+  const float* q = offset_bytes(call.q, token * call.q_token_stride + head * call.q_head_stride +
+                                            block.stream * call.q_stream_stride);
+  const auto dim = static_cast<std::size_t>(a.k.head_dim());
+  const std::span<float> numbers{scratch.numbers.data() + index * dim, dim};
+  const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale;
+  std::transform(q, q + dim, numbers.begin(), [scale](float x) { return x * scale; });
+  transform_head(a.k.format().transform, numbers);
+
+  const auto groups = a.k.head_groups(block.kv_head);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    if (!groups[g].coded()) continue;
+    const auto first = static_cast<std::size_t>(groups[g].first_channel) - block.kv_head * dim;
+    const std::size_t at = index * max_head_groups + g;
+    encode_query_group(numbers.subspan(first, static_cast<std::size_t>(groups[g].n_channels)),
+                       scratch.codes.data() + index * dim + first, code_middle(groups[g].bits),
+                       scratch.scales[at], scratch.offsets[at]);
+  }
+  scratch.masks[index] =
+      call.mask == nullptr
+          ? nullptr
+          : offset_bytes(call.mask, token * call.mask_token_stride +
+                                        head % call.mask_heads * call.mask_head_stride +
+                                        block.stream % call.mask_streams * call.mask_stream_stride);
+  scratch.slopes[index] = alibi_slope(call.max_bias, head, call.n_heads);
+}
+
+AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
+  AttendTask task;
+  const int stream = a.call.first_stream + block.stream;
+  task.k_groups = head_tiles(a.k, block.kv_head, stream, scratch.k_groups);
+  task.v_groups = head_tiles(a.v, block.kv_head, stream, scratch.v_groups);
+  task.head_dim_k = a.k.head_dim();
+  task.head_dim_v = a.v.head_dim();
+  task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(),
+                  scratch.scales.data(), scratch.offsets.data()};
+  task.masks = scratch.masks.data();
+  task.slopes = scratch.slopes.data();
+  task.softcap = a.call.softcap;
+  task.state = {scratch.max.data(), scratch.sum.data(), scratch.out.data()};
+  task.scratch = &scratch.kernel;
+  return task;
+}
+
+void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
+  AttendTask task = task_for(a, block, scratch);
+  std::fill_n(scratch.max.begin(), block.n_rows, -std::numeric_limits<float>::infinity());
+  std::fill_n(scratch.sum.begin(), block.n_rows, 0.0F);
+  std::fill_n(scratch.out.begin(), block.n_rows * task.head_dim_v, 0.0F);
+  task.first_cell = piece * a.division.cells_per_piece;
+  task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
+  if (task.first_cell < task.end_cell) kernels().attend(task);
+}
+
+// Ends a row: the sink takes its share of the sum, and the output is turned back and stored.
+void finish_row(const Attention& a, const RowBlock& block, int index, float max, float sum,
+                std::span<float> out) {
+  const int row = block.first_row + index;
+  const int token = row / a.division.group_size;
+  const int head = block.kv_head * a.division.group_size + row % a.division.group_size;
+  float factor = sum > 0 ? 1.0F / sum : 0.0F;
+  if (a.call.sinks != nullptr && sum > 0) {
+    // With the larger of both as the base, neither exponential overflows.
+    const float sink = a.call.sinks[head];
+    const float base = std::max(max, sink);
+    const float kept = std::exp(max - base);
+    factor = kept / (sum * kept + std::exp(sink - base));
+  }
+  for (float& x : out) x *= factor;
+  inverse_transform_head(a.v.format().transform, out);
+  const std::size_t at =
+      (static_cast<std::size_t>(block.stream) * a.call.n_tokens + token) * a.call.n_heads + head;
+  std::ranges::copy(out, a.call.out + at * out.size());
+}
+
+std::size_t partial_size(const Attention& a) { return static_cast<std::size_t>(a.v.head_dim()) + 2; }
+
+// Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in the
+// whole call.
+float* partial(const Attention& a, const RowBlock& block, int index, int piece) {
+  const std::size_t row =
+      (static_cast<std::size_t>(block.stream) * a.division.n_kv_heads + block.kv_head) *
+          a.division.rows_per_head +
+      block.first_row + index;
+  return a.workspace.partials.get() + (row * a.division.n_pieces + piece) * partial_size(a);
+}
+
+void store_partials(const Attention& a, const RowBlock& block, int piece,
+                    const ThreadScratch& scratch) {
+  const int dim = a.v.head_dim();
+  for (int index = 0; index < block.n_rows; ++index) {
+    float* const to = partial(a, block, index, piece);
+    to[0] = scratch.max[index];
+    to[1] = scratch.sum[index];
+    std::copy_n(scratch.out.data() + index * dim, dim, to + 2);
+  }
+}
+
+void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
+  const auto dim = static_cast<std::size_t>(a.v.head_dim());
+  const std::span<float> out{scratch.out.data(), dim};
+  std::ranges::fill(out, 0.0F);
+  float max = -std::numeric_limits<float>::infinity();
+  for (int piece = 0; piece < a.division.n_pieces; ++piece) {
+    max = std::max(max, *partial(a, block, index, piece));
+  }
+  float sum = 0;
+  for (int piece = 0; piece < a.division.n_pieces; ++piece) {
+    const float* const from = partial(a, block, index, piece);
+    if (from[1] == 0) continue;  // saw nothing; its maximum is -inf
+    const float weight = std::exp(from[0] - max);
+    sum += weight * from[1];
+    for (std::size_t i = 0; i < dim; ++i) out[i] += weight * from[2 + i];
+  }
+  finish_row(a, block, index, max, sum, out);
+}
+
+void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
+  for (int index = 0; index < block.n_rows; ++index) prepare_row(a, block, index, scratch);
+}
+
+// Enough row blocks for all: each job is a block against all cells. Blocks are dealt in turn, so
+// that late ones, which see more under a causal mask, spread over the workers.
+void attend_whole(const Attention& a, Worker worker, ThreadScratch& scratch) {
+  const int n_jobs = a.division.n_row_jobs(a.call.n_streams);
+  const auto dim = static_cast<std::size_t>(a.v.head_dim());
+  for (int job = worker.index; job < n_jobs; job += worker.count) {
+    const RowBlock block = row_block(a.division, job);
+    prepare_block(a, block, scratch);
+    run_piece(a, block, 0, scratch);
+    for (int index = 0; index < block.n_rows; ++index) {
+      finish_row(a, block, index, scratch.max[index], scratch.sum[index],
+                 {scratch.out.data() + index * dim, dim});
+    }
+  }
+}
+
+// Few row blocks: jobs are pieces of their cells, neighbours to one worker, so that rows are
+// prepared about once per worker.
+void attend_pieces(const Attention& a, Worker worker, ThreadScratch& scratch) {
+  const int n_pieces = a.division.n_pieces;
+  const int n_row_jobs = a.division.n_row_jobs(a.call.n_streams);
+  const std::int64_t n_jobs = static_cast<std::int64_t>(n_row_jobs) * n_pieces;
+  const auto first = static_cast<int>(n_jobs * worker.index / worker.count);
+  const auto last = static_cast<int>(n_jobs * (worker.index + 1) / worker.count);
+  int prepared = -1;
+  for (int job = first; job < last; ++job) {
+    const int row_job = job / n_pieces;
+    const RowBlock block = row_block(a.division, row_job);
+    if (row_job != prepared) prepare_block(a, block, scratch);
+    prepared = row_job;
+    run_piece(a, block, job % n_pieces, scratch);
+    store_partials(a, block, job % n_pieces, scratch);
+  }
+  if (a.workspace.n_finished.fetch_add(1, std::memory_order_acq_rel) + 1 != worker.count) return;
+  a.workspace.n_finished.store(0, std::memory_order_relaxed);
+  for (int row_job = 0; row_job < n_row_jobs; ++row_job) {
+    const RowBlock block = row_block(a.division, row_job);
+    for (int index = 0; index < block.n_rows; ++index) merge_row(a, block, index, scratch);
+  }
+}
+
+}  // namespace
+
+void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call,
+            Workspace& workspace, Worker worker) {
+  assert(k.head_dim() > 0 && v.head_dim() > 0 && k.n_heads() == v.n_heads());
+  assert(call.n_heads % k.n_heads() == 0 && worker.index < workspace.n_threads());
+  const Attention attention{k, v, call, divide(k, v, call), workspace.impl()};
+  ThreadScratch& scratch = *workspace.impl().threads[static_cast<std::size_t>(worker.index)];
+  if (attention.division.n_pieces == 1) {
+    attend_whole(attention, worker, scratch);
+  } else {
+    attend_pieces(attention, worker, scratch);
+  }
+}
+
+}  // namespace kvsplit

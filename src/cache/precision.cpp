@@ -1,0 +1,90 @@
+#include "cache/precision.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/error.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr std::array widths{2, 3, 4, 5, 6, 8, 16};
+
+[[noreturn]] void refuse(std::string_view text, const std::string& reason) {
+  throw Error("precision \"" + std::string(text) + "\": " + reason +
+              "; write K8V4 (bits of keys and of values), 8 (both) or FP16");
+}
+
+std::string_view take_digits(std::string_view& rest) {
+  const std::size_t n = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  const std::string_view digits = rest.substr(0, n);
+  rest.remove_prefix(n);
+  return digits;
+}
+
+int width(std::string_view digits, std::string_view text) {
+  int bits = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (digits.empty() || error != std::errc()) refuse(text, "not a number of bits");
+  if (std::ranges::find(widths, bits) == widths.end()) {
+    refuse(text, "no codec of " + std::string(digits) + " bits, there are 2, 3, 4, 5, 6, 8 and 16");
+  }
+  return bits;
+}
+
+bool take_letter(std::string_view& rest, char letter) {
+  if (rest.empty() || (rest[0] | 0x20) != letter) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+// Reads "K8V4", "8", "FP16" or "16" off the front of `rest`.
+void parse_widths(std::string_view& rest, std::string_view text, Precision& precision) {
+  if (take_letter(rest, 'k')) {
+    precision.k_bits = width(take_digits(rest), text);
+    if (!take_letter(rest, 'v')) refuse(text, "V and its bits expected after K's");
+    precision.v_bits = width(take_digits(rest), text);
+    return;
+  }
+  const bool floating = take_letter(rest, 'f');
+  if (floating) take_letter(rest, 'p');
+  const int bits = width(take_digits(rest), text);
+  if (floating && bits != 16) refuse(text, "floating point has 16 bits here");
+  precision.k_bits = precision.v_bits = bits;
+}
+
+void parse_setting(std::string_view setting, std::string_view text, Precision& precision) {
+  if (setting == "rotate=0" || setting == "rotate=1") {
+    precision.rotate = setting.back() == '1';
+    return;
+  }
+  refuse(text, "unknown setting \"" + std::string(setting) + "\", there is rotate=0 or 1");
+}
+
+}  // namespace
+
+Precision parse_precision(std::string_view text) {
+  Precision precision;
+  std::string_view rest = text;
+  parse_widths(rest, text, precision);
+  while (!rest.empty()) {
+    if (rest[0] != ':') refuse(text, "\"" + std::string(rest) + "\" not understood");
+    rest.remove_prefix(1);
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    parse_setting(rest.substr(0, end), text, precision);
+    rest.remove_prefix(end);
+  }
+  return precision;
+}
+
+std::string to_string(const Precision& precision) {
+  const bool fp16 = precision.k_bits == 16 && precision.v_bits == 16;
+  std::string text = fp16 ? "FP16"
+                          : "K" + std::to_string(precision.k_bits) + "V" +
+                                std::to_string(precision.v_bits);
+  if (!precision.rotate) text += ":rotate=0";
+  return text;
+}
+
+}  // namespace kvsplit

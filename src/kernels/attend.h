@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/half.h"
+
+// What the inner loops of attention are asked: some query rows of one KV head against a range of
+// its packed cells. Everything about formats is data (a list of groups with widths), so keys and
+// values of any widths meet in one loop; nothing is written twice for a pair.
+namespace kvsplit {
+
+inline constexpr int kernel_tile_rows = 16;     ///< rows of a tile (codec/tile_layout.h)
+inline constexpr int cells_per_step = 64;       ///< cells that share one softmax step: four tiles
+inline constexpr int max_query_rows = 64;       ///< query rows of one task
+inline constexpr int max_kernel_head_dim = 256;
+inline constexpr int max_head_groups = max_kernel_head_dim / 16;
+
+/// The tiles of one group of channels of one head (layout: codec/tile_layout.h).
+struct GroupTiles {
+  const std::byte* tiles = nullptr;  ///< the tile of cell 0
+  std::size_t tile_bytes = 0;
+  int first_channel = 0;             ///< in the head
+  int n_blocks = 0;                  ///< of 16 channels
+  int bits = 0;                      ///< 1 … 8, or 16
+};
+
+/// Query rows, ready for products. Row r's part for group g of the keys:
+///   q · k = scale[r, g] · scale_k · (Σ codes[r, c] · code_k[c] − offset[r, g])
+/// with offset = code_middle(bits of g) · Σ codes[r, c], and the attention's scale within scale[r, g].
+struct QueryRows {
+  int n_rows = 0;
+  const std::int8_t* codes = nullptr;  ///< [n_rows, head_dim_k]
+  const float* numbers = nullptr;      ///< [n_rows, head_dim_k], times scale; for groups of 16 bits
+  const float* scales = nullptr;       ///< [n_rows, max_head_groups]
+  const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
+};
+
+/// Softmax so far of each row: out holds Σ exp(s − max) · v, sum holds Σ exp(s − max).
+struct SoftmaxRows {
+  float* max = nullptr;  ///< [n_rows]; -inf: the row has seen no cell
+  float* sum = nullptr;  ///< [n_rows]
+  float* out = nullptr;  ///< [n_rows, head_dim_v]
+};
+
+/// Memory that one thread's tasks work in; aligned for the widest vectors.
+struct alignas(64) KernelScratch {
+  float scores[max_query_rows][cells_per_step];
+  float bias[max_query_rows][cells_per_step];
+  std::int16_t weights[max_query_rows][cells_per_step];
+  std::uint8_t codes[cells_per_step * max_kernel_head_dim];
+};
+
+struct AttendTask {
+  std::span<const GroupTiles> k_groups, v_groups;
+  int head_dim_k = 0, head_dim_v = 0;
+  std::int64_t first_cell = 0;  ///< a multiple of cells_per_step
+  std::int64_t end_cell = 0;
+
+  QueryRows queries;
+  const Half* const* masks = nullptr;  ///< [n_rows] each row's mask at cell 0; entries may be null
+  const float* slopes = nullptr;       ///< [n_rows] factor of the mask (ALiBi), 1 where off
+  float softcap = 0;                   ///< scores are already divided by it; 0 = off
+
+  SoftmaxRows state;  ///< read and updated
+  KernelScratch* scratch = nullptr;
+};
+
+/// Everything that exists once per instruction set.
+struct KernelTable {
+  const char* name;
+  bool (*supported)();
+  void (*attend)(const AttendTask&);
+};
+
+/// Compiled in, best first, whether this processor has them or not.
+std::span<const KernelTable* const> all_kernels();
+
+/// The best that this processor supports, or what $KVSPLIT_ISA names; chosen once.
+/// Error: $KVSPLIT_ISA names an unknown or unsupported one.
+const KernelTable& kernels();
+
+}  // namespace kvsplit

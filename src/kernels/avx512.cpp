@@ -1,0 +1,52 @@
+#if defined(__x86_64__)
+
+// Standard headers come before the region: what they define must stay code for every processor.
+#include <immintrin.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/cpu_features.h"
+#include "kernels/attend.h"
+#include "kernels/targets.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+// g++ 12 warns of its own intrinsics' deliberately undefined registers (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
+#endif
+
+namespace kvsplit::avx512 {
+namespace {
+
+// clang-format off
+#include "kernels/simd/avx512.h"
+#include "kernels/generic/all.h"
+// clang-format on
+
+}  // namespace
+}  // namespace kvsplit::avx512
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace kvsplit::avx512 {
+namespace {
+
+bool supported() { return cpu_features().avx512; }
+
+}  // namespace
+
+const KernelTable table{"avx512", supported, attend};
+
+}  // namespace kvsplit::avx512
+
+#endif

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The bits of one block: 256 codes (16 rows × 16 channels) of 1 … 8 bits in 32 · bits bytes.
+///
+/// The 256 codes have an order, `index`; four quarters of 64. Keys and values order them as their
+/// products want them (t: row in the tile, c: channel in the block):
+///   keys    index = (c / 4) · 64 + t · 4 + c % 4    a quarter: 4 channels of all 16 rows, so that one
+///                                                   4-way byte product scores 16 rows at once
+///   values  index = (t / 2) · 32 + c · 2 + t % 2    pairs of rows of all 16 channels, so that one
+///                                                   2-way product adds two rows to 16 channels
+/// A code is cut into planes of 8, 4, 2 and 1 bits, low bits first, as its width wants:
+///   8 = 8   7 = 4+2+1   6 = 4+2   5 = 4+1   4 = 4   3 = 2+1   2 = 2   1 = 1
+/// The planes follow one another. With d = index / 64 and i = index % 64, a code's part lies in
+///   plane of 8 bits, 256 bytes: byte index
+///   plane of 4 bits, 128 bytes: byte (d / 2) · 64 + i, bits 4 · (d % 2) and up
+///   plane of 2 bits,  64 bytes: byte i, bits 2 · d and up
+///   plane of 1 bit,   32 bytes: byte (i / 4) · 2 + d / 2, bit 4 · (d % 2) + i % 4
+/// so that unpacking a quarter is a load, a shift and a mask, the same for keys and for values.
+namespace kvsplit {
+
+inline constexpr int block_codes = 256;
+
+constexpr std::size_t block_bytes(int bits) { return bits == 16 ? 512 : std::size_t{32} * bits; }
+
+/// Position of row t, channel c among a block's codes.
+constexpr int key_index(int t, int c) { return (c / 4) * 64 + t * 4 + c % 4; }
+constexpr int value_index(int t, int c) { return (t / 2) * 32 + c * 2 + t % 2; }
+
+/// Where a plane keeps the part of one code: a byte and the lowest bit in it.
+struct PlacedBits {
+  int byte;
+  int shift;
+};
+
+constexpr PlacedBits place_in_plane(int plane_bits, int index) {
+  const int d = index / 64;
+  const int i = index % 64;
+  switch (plane_bits) {
+    case 8: return {index, 0};
+    case 4: return {(d / 2) * 64 + i, 4 * (d % 2)};
+    case 2: return {i, 2 * d};
+    default: return {(i / 4) * 2 + d / 2, 4 * (d % 2) + i % 4};
+  }
+}
+
+/// Calls visit(plane_bits, first byte of the plane, lowest bit of the code in it), plane by plane.
+template <typename Visit>
+constexpr void for_each_plane(int bits, Visit visit) {
+  int offset = 0;
+  int low_bit = 0;
+  for (int plane_bits = 8; plane_bits > 0; plane_bits /= 2) {
+    if ((bits & plane_bits) == 0) continue;
+    visit(plane_bits, offset, low_bit);
+    offset += 32 * plane_bits;
+    low_bit += plane_bits;
+  }
+}
+
+/// Replaces the code at `index` of a block; its neighbours in the same bytes keep theirs.
+inline void put_code(std::uint8_t* block, int bits, int index, unsigned code) {
+  for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
+    const PlacedBits place = place_in_plane(plane_bits, index);
+    const unsigned mask = ((1U << plane_bits) - 1U) << place.shift;
+    std::uint8_t& byte = block[offset + place.byte];
+    byte = static_cast<std::uint8_t>((byte & ~mask) | (((code >> low_bit) << place.shift) & mask));
+  });
+}
+
+inline unsigned get_code(const std::uint8_t* block, int bits, int index) {
+  unsigned code = 0;
+  for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
+    const PlacedBits place = place_in_plane(plane_bits, index);
+    const unsigned part = (block[offset + place.byte] >> place.shift) & ((1U << plane_bits) - 1U);
+    code |= part << low_bit;
+  });
+  return code;
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,144 @@
+// Adding up the values of one step, weighted, for all rows of a task.
+
+constexpr float weight_one = 32767.0F;  // weights are 16-bit integers; the largest of a step is 1
+
+// weight · (the value's scale / the largest scale of the step) as a 16-bit integer, so that the sum
+// over tokens is a sum of integers. Absolute error of a weight: 2^-16 of the step's largest.
+// Returns the sum of the integers.
+inline std::int32_t integer_weights(const float* weights, const F32* relative_scales, int n_tiles,
+                                    std::int16_t* out) {
+  I32 total = zero_i32();
+  for (int t = 0; t < n_tiles; ++t) {
+    const I32 integers = round_to_i32(load(weights + t * kernel_tile_rows) * relative_scales[t]);
+    store_i16(out + t * kernel_tile_rows, integers);
+    total = total + integers;
+  }
+  return sum(total);
+}
+
+// The codes (or f16 numbers) of one group's values in a step.
+struct StepValues {
+  int n_tiles = 0;
+  const std::uint8_t* codes[tiles_per_step];
+};
+
+// B blocks of 16 channels for N rows: per pair of tokens one load per block and, per row, one
+// broadcast of two weights and one product per block. Sums fit: 64 · 32767 · 255 < 2^31.
+template <int N, int B>
+inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
+                             const StepValues& values, int first_block, const int* rows,
+                             const StepRow* steps, const std::int32_t* weight_sums, float unit) {
+  const std::int16_t* weights[N];
+  for (int n = 0; n < N; ++n) weights[n] = task.scratch->weights[rows[n]];
+  I32 sums[B][N];
+  for (int b = 0; b < B; ++b) {
+    for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
+  }
+  for (int t = 0; t < values.n_tiles; ++t) {
+    const std::uint8_t* const codes = values.codes[t] + first_block * 256;
+    for (int pair = 0; pair < kernel_tile_rows / 2; ++pair) {
+      Pairs v[B];
+      for (int b = 0; b < B; ++b) v[b] = load_pairs(codes + b * 256 + pair * 32);
+      for (int n = 0; n < N; ++n) {
+        for (int b = 0; b < B; ++b) {
+          sums[b][n] = dot2(sums[b][n], v[b], weights[n] + t * kernel_tile_rows + pair * 2);
+        }
+      }
+    }
+  }
+  const float middle = static_cast<float>((1 << group.bits) - 1) / 2;
+  for (int n = 0; n < N; ++n) {
+    const StepRow& step = steps[rows[n]];
+    const F32 offset = splat(middle * static_cast<float>(weight_sums[rows[n]]));
+    float* const out =
+        task.state.out + rows[n] * task.head_dim_v + group.first_channel + first_block * 16;
+    for (int b = 0; b < B; ++b) {
+      const F32 fresh = (to_f32(sums[b][n]) - offset) * splat(unit * step.fresh);
+      store(out + b * 16, multiply_add(load(out + b * 16), splat(step.keep), fresh));
+    }
+  }
+}
+
+template <int N>
+inline void accumulate_halves(const AttendTask& task, const GroupTiles& group,
+                              const StepValues& values, int block, const int* rows,
+                              const StepRow* steps) {
+  F32 sums[N];
+  for (int n = 0; n < N; ++n) sums[n] = splat(0.0F);
+  for (int t = 0; t < values.n_tiles; ++t) {
+    const std::uint8_t* const numbers = values.codes[t] + block * 512;
+    for (int i = 0; i < kernel_tile_rows; ++i) {
+      const F32 v = load_halves(numbers + i * 32);
+      for (int n = 0; n < N; ++n) {
+        const float weight = task.scratch->scores[rows[n]][t * kernel_tile_rows + i];
+        sums[n] = multiply_add(splat(weight), v, sums[n]);
+      }
+    }
+  }
+  for (int n = 0; n < N; ++n) {
+    const StepRow& step = steps[rows[n]];
+    float* const out = task.state.out + rows[n] * task.head_dim_v + group.first_channel + block * 16;
+    store(out, multiply_add(load(out), splat(step.keep), sums[n] * splat(step.fresh)));
+  }
+}
+
+inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& group,
+                                   std::int64_t first_tile, int n_tiles, const StepMask& mask,
+                                   const StepRow* steps) {
+  StepValues values{n_tiles, {}};
+  std::uint8_t* room = task.scratch->codes;
+  F32 scales[tiles_per_step];
+  F32 most = splat(0.0F);
+  for (int t = 0; t < n_tiles; ++t) {
+    values.codes[t] = tile_codes(group, first_tile + t, room);
+    scales[t] = load_halves(tile_scales(group, first_tile + t));
+    most = maximum(most, scales[t]);
+  }
+  const float largest_scale = largest(most);
+  const F32 inverse = splat(largest_scale > 0.0F ? weight_one / largest_scale : 0.0F);
+  for (int t = 0; t < n_tiles; ++t) scales[t] = scales[t] * inverse;
+
+  std::int32_t weight_sums[max_query_rows];
+  for (int i = 0; i < mask.n_rows; ++i) {
+    const int row = mask.rows[i];
+    weight_sums[row] = integer_weights(task.scratch->scores[row], scales, n_tiles,
+                                       task.scratch->weights[row]);
+  }
+  const float unit = largest_scale / weight_one;
+  in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
+    constexpr int N = decltype(batch)::n;
+    const int* const rows = mask.rows + first;
+    int block = 0;
+    for (; block + 2 <= group.n_blocks; block += 2) {
+      accumulate_coded<N, 2>(task, group, values, block, rows, steps, weight_sums, unit);
+    }
+    if (block < group.n_blocks) {
+      accumulate_coded<N, 1>(task, group, values, block, rows, steps, weight_sums, unit);
+    }
+  });
+}
+
+inline void accumulate_half_group(const AttendTask& task, const GroupTiles& group,
+                                  std::int64_t first_tile, int n_tiles, const StepMask& mask,
+                                  const StepRow* steps) {
+  StepValues values{n_tiles, {}};
+  std::uint8_t* room = nullptr;
+  for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
+  for (int block = 0; block < group.n_blocks; ++block) {
+    in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
+      constexpr int N = decltype(batch)::n;
+      accumulate_halves<N>(task, group, values, block, mask.rows + first, steps);
+    });
+  }
+}
+
+inline void accumulate_step(const AttendTask& task, std::int64_t first_tile, int n_tiles,
+                            const StepMask& mask, const StepRow* steps) {
+  for (const GroupTiles& group : task.v_groups) {
+    if (group.bits == 16) {
+      accumulate_half_group(task, group, first_tile, n_tiles, mask, steps);
+    } else {
+      accumulate_coded_group(task, group, first_tile, n_tiles, mask, steps);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// One step's softmax: which rows see any of its cells, and the weights of those that do.
+
+// What a step does to a row's running sums: out = out · keep + Σ weight · v · fresh.
+struct StepRow {
+  float keep;
+  float fresh;
+};
+
+// The rows of a step that see at least one of its cells, and what the mask adds for each.
+struct StepMask {
+  int n_rows = 0;
+  int rows[max_query_rows];
+  const float* bias[max_query_rows];  // by row; null: adds nothing
+};
+
+// Reads a row's mask for one step into `bias`. Returns whether the row sees any cell; bias_is_zero:
+// sees all of them, unchanged.
+inline bool read_mask(const Half* mask, std::int64_t first_cell, int n_cells, float* bias,
+                      bool& bias_is_zero) {
+  Half tail[cells_per_step];
+  const Half* halves = mask == nullptr ? nullptr : mask + first_cell;
+  if (n_cells < cells_per_step) {
+    for (int i = 0; i < cells_per_step; ++i) {
+      tail[i] = i >= n_cells ? half_minus_infinity : halves == nullptr ? Half{0} : halves[i];
+    }
+    halves = tail;
+  }
+  bias_is_zero = halves == nullptr;
+  if (bias_is_zero) return true;
+  F32 low = load_halves(halves);
+  F32 high = low;
+  store(bias, low);
+  for (int i = kernel_tile_rows; i < cells_per_step; i += kernel_tile_rows) {
+    const F32 part = load_halves(halves + i);
+    store(bias + i, part);
+    low = minimum(low, part);
+    high = maximum(high, part);
+  }
+  const float most = largest(high);
+  const float least = -largest(splat(0.0F) - low);
+  bias_is_zero = most == 0.0F && least == 0.0F;
+  return most > -__builtin_inff();
+}
+
+// Rows of one token (the heads of a group) share a mask, so it is read once for them.
+inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, int n_cells,
+                              StepMask& step) {
+  step.n_rows = 0;
+  bool visible = false;
+  bool bias_is_zero = false;
+  const float* bias = nullptr;
+  for (int row = 0; row < task.queries.n_rows; ++row) {
+    if (row == 0 || task.masks[row] != task.masks[row - 1]) {
+      float* const room = task.scratch->bias[row];
+      visible = read_mask(task.masks[row], first_cell, n_cells, room, bias_is_zero);
+      bias = bias_is_zero ? nullptr : room;
+    }
+    if (!visible) continue;
+    step.rows[step.n_rows++] = row;
+    step.bias[row] = bias;
+  }
+}
+
+// Weights of one row relative to the step's own maximum, so that they use all of their 16 bits
+// however small the step's share of the whole is.
+inline StepRow softmax_row(const AttendTask& task, const StepMask& step, int row) {
+  float* const scores = task.scratch->scores[row];
+  F32 s[tiles_per_step];
+  for (int t = 0; t < tiles_per_step; ++t) s[t] = load(scores + t * kernel_tile_rows);
+  if (task.softcap != 0.0F) {
+    for (F32& x : s) x = splat(task.softcap) * hyperbolic_tangent(x);
+  }
+  if (step.bias[row] != nullptr) {
+    const F32 slope = splat(task.slopes[row]);
+    for (int t = 0; t < tiles_per_step; ++t) {
+      s[t] = multiply_add(slope, load(step.bias[row] + t * kernel_tile_rows), s[t]);
+    }
+  }
+  const float step_max = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
+  F32 total = splat(0.0F);
+  for (int t = 0; t < tiles_per_step; ++t) {
+    const F32 weight = exp_not_positive(s[t] - splat(step_max));
+    store(scores + t * kernel_tile_rows, weight);
+    total = total + weight;
+  }
+
+  float& max = task.state.max[row];
+  float& sum_so_far = task.state.sum[row];
+  StepRow result{1.0F, 1.0F};
+  if (step_max > max) {
+    result.keep = std::exp(max - step_max);
+    max = step_max;
+  } else {
+    result.fresh = std::exp(step_max - max);
+  }
+  sum_so_far = sum_so_far * result.keep + sum(total) * result.fresh;
+  return result;
+}

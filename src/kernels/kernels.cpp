@@ -1,0 +1,46 @@
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "base/cpu_features.h"
+#include "base/error.h"
+#include "kernels/attend.h"
+#include "kernels/targets.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr std::array tables{
+#if defined(__x86_64__)
+    &avx512::table,
+    &avx2::table,
+#endif
+    &scalar::table,
+};
+
+const KernelTable& choose() {
+  const char* const forced = std::getenv("KVSPLIT_ISA");
+  std::string names;
+  for (const KernelTable* table : tables) {
+    if (forced == nullptr || *forced == '\0') {
+      if (table->supported()) return *table;
+    } else if (std::string_view(forced) == table->name) {
+      if (table->supported()) return *table;
+      throw Error("KVSPLIT_ISA=" + std::string(forced) + ": this processor does not have it");
+    }
+    names += names.empty() ? table->name : std::string(", ") + table->name;
+  }
+  throw Error("KVSPLIT_ISA=" + std::string(forced) + ": unknown, there are " + names);
+}
+
+}  // namespace
+
+std::span<const KernelTable* const> all_kernels() { return tables; }
+
+const KernelTable& kernels() {
+  static const KernelTable& chosen = choose();
+  return chosen;
+}
+
+}  // namespace kvsplit

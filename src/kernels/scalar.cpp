@@ -1,0 +1,22 @@
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/attend.h"
+#include "kernels/targets.h"
+
+namespace kvsplit::scalar {
+namespace {
+
+// clang-format off
+#include "kernels/simd/scalar.h"
+#include "kernels/generic/all.h"
+// clang-format on
+
+bool supported() { return true; }
+
+}  // namespace
+
+const KernelTable table{"scalar", supported, attend};
+
+}  // namespace kvsplit::scalar

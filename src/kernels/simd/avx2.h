@@ -1,0 +1,179 @@
+// The vector operations in AVX2 with FMA and F16C: 16 lanes are two registers. See avx512.h for
+// what each means. There is no byte product here that cannot saturate, so codes are widened to 16
+// bits: a Dot holds two sums per row, of the even and the odd pair of its four channels.
+
+constexpr int row_batch = 2;
+constexpr int score_sums = 2;
+
+struct F32 {
+  __m256 low, high;
+};
+struct I32 {
+  __m256i low, high;
+};
+struct Dot {
+  __m256i quarter[4];  // rows 4·i … 4·i + 3, two sums each
+};
+struct Bytes {
+  __m256i low, high;
+};
+struct Pairs {
+  __m256i low, high;
+};
+
+inline F32 splat(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline F32 load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void store(float* p, F32 a) {
+  _mm256_storeu_ps(p, a.low);
+  _mm256_storeu_ps(p + 8, a.high);
+}
+inline F32 load_halves(const void* p) {
+  const auto* halves = static_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+}
+inline F32 operator+(F32 a, F32 b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+inline F32 operator-(F32 a, F32 b) {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+inline F32 operator*(F32 a, F32 b) {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+inline F32 operator/(F32 a, F32 b) {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+inline F32 multiply_add(F32 a, F32 b, F32 c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+inline F32 maximum(F32 a, F32 b) {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+inline F32 minimum(F32 a, F32 b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+inline float largest(F32 a) {
+  const __m256 eight = _mm256_max_ps(a.low, a.high);
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+inline float sum(F32 a) {
+  const __m256 eight = _mm256_add_ps(a.low, a.high);
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+}
+inline F32 round_to_integer(F32 a) {
+  constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(a.low, nearest), _mm256_round_ps(a.high, nearest)};
+}
+inline __m256 power_of_two(__m256 exponent) {
+  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(exponent), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+}
+inline F32 times_power_of_two(F32 a, F32 exponent) {
+  return a * F32{power_of_two(exponent.low), power_of_two(exponent.high)};
+}
+inline F32 zero_where_below(F32 value, F32 x, float limit) {
+  const __m256 edge = _mm256_set1_ps(limit);
+  return {_mm256_and_ps(_mm256_cmp_ps(x.low, edge, _CMP_GE_OQ), value.low),
+          _mm256_and_ps(_mm256_cmp_ps(x.high, edge, _CMP_GE_OQ), value.high)};
+}
+
+inline I32 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline I32 operator+(I32 a, I32 b) {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+inline F32 to_f32(I32 a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+inline I32 round_to_i32(F32 a) { return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)}; }
+inline std::int32_t sum(I32 a) {
+  const __m256i eight = _mm256_add_epi32(a.low, a.high);
+  __m128i four =
+      _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
+}
+inline void store_i16(std::int16_t* p, I32 a) {
+  // packs works within 128-bit halves; the permutation puts its quarters in order
+  const __m256i packed = _mm256_packs_epi32(a.low, a.high);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+
+inline __m256i load_256(const std::uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline Bytes load_bytes(const std::uint8_t* p) { return {load_256(p), load_256(p + 32)}; }
+inline void store_bytes(std::uint8_t* p, Bytes a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.high);
+}
+inline Bytes operator|(Bytes a, Bytes b) {
+  return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+}
+template <int shift, int bits>
+inline Bytes field(Bytes a) {
+  const __m256i mask = _mm256_set1_epi8((1 << bits) - 1);
+  return {_mm256_and_si256(_mm256_srli_epi16(a.low, shift), mask),
+          _mm256_and_si256(_mm256_srli_epi16(a.high, shift), mask)};
+}
+template <int amount>
+inline Bytes shift_left(Bytes a) {
+  return {_mm256_slli_epi16(a.low, amount), _mm256_slli_epi16(a.high, amount)};
+}
+template <int quarter, int value>
+inline __m256i expand_half(const std::uint8_t* plane) {
+  const __m256i rows =
+      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(plane)));
+  constexpr int copies = (quarter / 2) * 0x01010101;
+  const __m256i pick = _mm256_add_epi8(
+      _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0, 0, 0, 4, 4, 4, 4, 8,
+                       8, 8, 8, 12, 12, 12, 12),
+      _mm256_set1_epi32(copies));
+  constexpr unsigned first = 1U << (4 * (quarter % 2));
+  const __m256i bit = _mm256_set1_epi32(static_cast<int>(first | first << 9 | first << 18 | first << 27));
+  const __m256i set =
+      _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(rows, pick), bit), bit);
+  return _mm256_and_si256(set, _mm256_set1_epi8(value));
+}
+template <int quarter, int value>
+inline Bytes expand_bits(const std::uint8_t* plane) {
+  return {expand_half<quarter, value>(plane), expand_half<quarter, value>(plane + 16)};
+}
+
+inline Dot zero_dot() {
+  const __m256i zero = _mm256_setzero_si256();
+  return {{zero, zero, zero, zero}};
+}
+inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
+  std::int32_t four;
+  std::memcpy(&four, q, sizeof(four));
+  const __m256i wide_q = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
+  const auto add = [&](__m256i sum, __m128i sixteen) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(sixteen), wide_q));
+  };
+  return {{add(sums.quarter[0], _mm256_castsi256_si128(codes.low)),
+           add(sums.quarter[1], _mm256_extracti128_si256(codes.low, 1)),
+           add(sums.quarter[2], _mm256_castsi256_si128(codes.high)),
+           add(sums.quarter[3], _mm256_extracti128_si256(codes.high, 1))}};
+}
+inline __m256i finish_half(__m256i a, __m256i b) {
+  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xD8);
+}
+inline I32 finish(const Dot& sums) {
+  return {finish_half(sums.quarter[0], sums.quarter[1]),
+          finish_half(sums.quarter[2], sums.quarter[3])};
+}
+
+inline Pairs load_pairs(const std::uint8_t* p) {
+  const auto* bytes = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtepu8_epi16(_mm_loadu_si128(bytes)),
+          _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes + 1))};
+}
+inline I32 dot2(I32 sums, Pairs codes, const std::int16_t* weights) {
+  std::int32_t two;
+  std::memcpy(&two, weights, sizeof(two));
+  const __m256i w = _mm256_set1_epi32(two);
+  return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(codes.low, w)),
+          _mm256_add_epi32(sums.high, _mm256_madd_epi16(codes.high, w))};
+}
