@@ -1,19 +1,33 @@
 // Adding up the values of one step, weighted, for all rows of a task.
 
-constexpr float weight_one = 32767.0F;  // weights are 16-bit integers; the largest of a step is 1
+constexpr float weight_one = 32767.0F;  // the largest weight of a row's step as an integer
 
-// weight · (the value's scale / the largest scale of the step) as a 16-bit integer, so that the sum
-// over tokens is a sum of integers. Absolute error of a weight: 2^-16 of the step's largest.
-// Returns the sum of the integers.
-inline std::int32_t integer_weights(const float* weights, const F32* relative_scales, int n_tiles,
-                                    std::int16_t* out) {
+// What a row's 16-bit integer weights of one step and group stand for.
+struct IntegerWeights {
+  float unit;        // what an integer of 1 weighs
+  float middle_sum;  // Σ integers · middle of the code range
+};
+
+// weight · the value's scale as 16-bit integers, so that the sum over tokens is one of integers.
+// Their unit is the row's own, so the absolute error is 2^-16 of the row's largest product, and no
+// row depends on cells that it does not see or on rows beside it.
+inline IntegerWeights integer_weights(const float* weights, const F32* scales, int n_tiles,
+                                      float middle, std::int16_t* out) {
+  F32 products[tiles_per_step];
+  F32 most = splat(0.0F);
+  for (int t = 0; t < n_tiles; ++t) {
+    products[t] = load(weights + t * kernel_tile_rows) * scales[t];
+    most = maximum(most, products[t]);
+  }
+  const float largest_product = largest(most);
+  const F32 inverse = splat(largest_product > 0.0F ? weight_one / largest_product : 0.0F);
   I32 total = zero_i32();
   for (int t = 0; t < n_tiles; ++t) {
-    const I32 integers = round_to_i32(load(weights + t * kernel_tile_rows) * relative_scales[t]);
+    const I32 integers = round_to_i32(products[t] * inverse);
     store_i16(out + t * kernel_tile_rows, integers);
     total = total + integers;
   }
-  return sum(total);
+  return {largest_product / weight_one, middle * static_cast<float>(sum(total))};
 }
 
 // The codes (or f16 numbers) of one group's values in a step.
@@ -27,7 +41,7 @@ struct StepValues {
 template <int N, int B>
 inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
                              const StepValues& values, int first_block, const int* rows,
-                             const StepRow* steps, const std::int32_t* weight_sums, float unit) {
+                             const StepRow* steps, const IntegerWeights* integers) {
   const std::int16_t* weights[N];
   for (int n = 0; n < N; ++n) weights[n] = task.scratch->weights[rows[n]];
   I32 sums[B][N];
@@ -46,14 +60,14 @@ inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
       }
     }
   }
-  const float middle = static_cast<float>((1 << group.bits) - 1) / 2;
   for (int n = 0; n < N; ++n) {
     const StepRow& step = steps[rows[n]];
-    const F32 offset = splat(middle * static_cast<float>(weight_sums[rows[n]]));
+    const F32 offset = splat(integers[rows[n]].middle_sum);
+    const F32 unit = splat(integers[rows[n]].unit * step.fresh);
     float* const out =
         task.state.out + rows[n] * task.head_dim_v + group.first_channel + first_block * 16;
     for (int b = 0; b < B; ++b) {
-      const F32 fresh = (to_f32(sums[b][n]) - offset) * splat(unit * step.fresh);
+      const F32 fresh = (to_f32(sums[b][n]) - offset) * unit;
       store(out + b * 16, multiply_add(load(out + b * 16), splat(step.keep), fresh));
     }
   }
@@ -88,32 +102,26 @@ inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& gro
   StepValues values{n_tiles, {}};
   std::uint8_t* room = task.scratch->codes;
   F32 scales[tiles_per_step];
-  F32 most = splat(0.0F);
   for (int t = 0; t < n_tiles; ++t) {
     values.codes[t] = tile_codes(group, first_tile + t, room);
     scales[t] = load_halves(tile_scales(group, first_tile + t));
-    most = maximum(most, scales[t]);
   }
-  const float largest_scale = largest(most);
-  const F32 inverse = splat(largest_scale > 0.0F ? weight_one / largest_scale : 0.0F);
-  for (int t = 0; t < n_tiles; ++t) scales[t] = scales[t] * inverse;
-
-  std::int32_t weight_sums[max_query_rows];
+  const float middle = static_cast<float>((1 << group.bits) - 1) / 2;
+  IntegerWeights integers[max_query_rows];
   for (int i = 0; i < mask.n_rows; ++i) {
     const int row = mask.rows[i];
-    weight_sums[row] = integer_weights(task.scratch->scores[row], scales, n_tiles,
-                                       task.scratch->weights[row]);
+    integers[row] = integer_weights(task.scratch->scores[row], scales, n_tiles, middle,
+                                    task.scratch->weights[row]);
   }
-  const float unit = largest_scale / weight_one;
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
     constexpr int N = decltype(batch)::n;
     const int* const rows = mask.rows + first;
     int block = 0;
     for (; block + 2 <= group.n_blocks; block += 2) {
-      accumulate_coded<N, 2>(task, group, values, block, rows, steps, weight_sums, unit);
+      accumulate_coded<N, 2>(task, group, values, block, rows, steps, integers);
     }
     if (block < group.n_blocks) {
-      accumulate_coded<N, 1>(task, group, values, block, rows, steps, weight_sums, unit);
+      accumulate_coded<N, 1>(task, group, values, block, rows, steps, integers);
     }
   });
 }
