@@ -7,20 +7,30 @@ set(KVSPLIT_UNIT_ROOMS base kernels codec cache report repo)
 set(KVSPLIT_SERIAL_ROOMS programs cli)  # they start programs that use all cores
 
 # What a room's tests link. Only that much, so that one room's tests do not wait for the others.
+# tests/support is a library that they share.
 set(KVSPLIT_NEEDS_base kvsplit_core)
-set(KVSPLIT_NEEDS_kernels kvsplit_core)
-set(KVSPLIT_NEEDS_codec kvsplit_core)
-set(KVSPLIT_NEEDS_cache kvsplit_core)
+set(KVSPLIT_NEEDS_kernels kvsplit_core test_support)
+set(KVSPLIT_NEEDS_codec kvsplit_core test_support)
+set(KVSPLIT_NEEDS_cache kvsplit_core test_support)
 set(KVSPLIT_NEEDS_repo kvsplit_options)
 set(KVSPLIT_NEEDS_report kvsplit_report)
-set(KVSPLIT_NEEDS_plugin kvsplit_plugin kvsplit_llama nlohmann_json::nlohmann_json)
+set(KVSPLIT_NEEDS_plugin kvsplit_plugin test_support kvsplit_llama nlohmann_json::nlohmann_json)
 set(KVSPLIT_NEEDS_families kvsplit_plugin kvsplit_llama nlohmann_json::nlohmann_json)
-set(KVSPLIT_NEEDS_programs kvsplit_options nlohmann_json::nlohmann_json)
+set(KVSPLIT_NEEDS_programs kvsplit_options Threads::Threads nlohmann_json::nlohmann_json)
 foreach(room host measure tune cli)
   set(KVSPLIT_NEEDS_${room} kvsplit_app)
 endforeach()
 
 set(KVSPLIT_TEST_PROPERTIES ${PROJECT_BINARY_DIR}/test_properties.cmake)
+
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cpp)
+if(sources)
+  add_library(test_support STATIC ${sources})
+  target_include_directories(test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_support PUBLIC kvsplit_core GTest::gtest)
+else()
+  add_library(test_support INTERFACE)
+endif()
 
 function(kvsplit_test_room room)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*.cpp)
@@ -32,7 +42,7 @@ function(kvsplit_test_room room)
   endif()
   set(target ${room}_test)
   add_executable(${target} ${sources})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${KVSPLIT_NEEDS_${room}} GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE KVSPLIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${target}
@@ -61,8 +71,9 @@ configure_file(${PROJECT_SOURCE_DIR}/cmake/test_properties.cmake.in ${KVSPLIT_TE
 
 file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${PROJECT_SOURCE_DIR}/tests
      ${PROJECT_SOURCE_DIR}/tests/*)
+list(REMOVE_ITEM folders data support)
 foreach(room ${folders})
-  if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/${room} AND NOT room STREQUAL "data")
+  if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/${room})
     kvsplit_test_room(${room})
   endif()
 endforeach()
