@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/progress_bar.h"
+#include "host/backend.h"
+#include "measure/comparison.h"
+#include "measure/quality.h"
+#include "report/numbers.h"
+#include "report/records.h"
+#include "report/verdict.h"
+
+namespace kvsplit::cli {
+namespace {
+
+struct CompareOptions : MeasureOptions {
+  PrecisionListOption packed;
+  std::vector<std::string> stock;
+  std::string device, rpc;
+};
+
+void add_options(CLI::App& app, CompareOptions& options) {
+  options.chunks = 1;
+  add_measure_options(app, options);
+  add_precision_list_option(app, options.packed);
+  app.add_option("--stock", options.stock,
+                 "llama.cpp's own cache types to put beside them, for example q8_0/q4_0; or none")
+      ->delimiter(',')
+      ->type_name("K/V,…");
+  app.add_option("-c,--ctx-size", options.context, "Tokens of the window that is measured on")
+      ->check(CLI::Range(32, 1 << 20))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--chunks", options.chunks, "Windows at most")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--device", options.device,
+                 "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels")
+      ->type_name("NAME");
+  app.add_option("--rpc", options.rpc, "RPC servers whose devices --device may name")
+      ->type_name("HOST:PORT,…");
+}
+
+std::vector<host::CacheChoice> caches(const CompareOptions& options) {
+  std::vector<host::CacheChoice> choices;
+  std::vector<Precision> packed = options.packed.precisions();
+  std::vector<std::string> stock = options.stock;
+  if (options.device.empty()) {
+    if (packed.empty()) packed = {{8, 8}, {8, 4}, {4, 8}, {4, 4}};
+    if (stock.empty()) stock = {"q8_0/q4_0", "q4_0/q4_0"};
+    const Precision fp16 = parse_precision("FP16");
+    std::erase(packed, fp16);
+    packed.insert(packed.begin(), fp16);
+  } else {
+    if (!packed.empty()) throw Error("--kvq: kvsplit runs on the CPU, leave it out with --device");
+    if (stock.empty()) stock = {"q8_0/q8_0", "q8_0/q4_0", "q4_0/q4_0"};
+    stock.insert(stock.begin(), "f16/f16");
+  }
+  for (const Precision& precision : packed) choices.push_back(host::kvsplit_cache(precision));
+  for (const std::string& types : stock) {
+    if (types != "none") choices.push_back(host::parse_stock_cache(types));
+  }
+  return choices;
+}
+
+void print_heading(const host::Model& model, const measure::ComparisonCall& call,
+                   const CompareOptions& options) {
+  const host::ModelFacts facts = model.facts();
+  fmt::print("{} ({}, {} tokens of context), {} of {} tokens of {}, {} threads\n\n",
+             facts.name.empty() ? model.file() : facts.name, facts.file_type,
+             report::grouped(facts.n_context),
+             call.n_windows == 1 ? "a window" : fmt::format("{} windows", call.n_windows),
+             report::grouped(call.window),
+             std::filesystem::path(options.text_file()).filename().string(), call.n_threads);
+  std::fflush(stdout);
+}
+
+void print_results(const std::vector<measure::CacheRecord>& records) {
+  fmt::print("{}\n", report::table(records).text());
+  if (records[0].kv_context) {
+    fmt::print("MiB: the cache of {} tokens, as allocated. ", report::grouped(*records[0].kv_context));
+  }
+  fmt::print("Speed: with {} tokens in the cache.\n", report::grouped(*records[0].depth));
+  const std::string legend = report::damage_legend(records);
+  if (!legend.empty()) fmt::print("{}\n", legend);
+  const std::string advice = report::recommendation(records);
+  if (!advice.empty()) fmt::print("\n{}\n", advice);
+}
+
+int run(const CompareOptions& options) {
+  const std::vector<host::CacheChoice> choices = caches(options);
+  options.start();
+  if (!options.rpc.empty()) host::add_rpc_servers(options.rpc);
+  const std::string text = read_text(options.text_file());
+  const std::string file = model_file(options.model);
+  const host::Model packed(file, "KVSPLIT");
+  const host::Model stock(file, options.device.empty() ? "CPU" : options.device);
+  const std::vector<host::Token> tokens = packed.tokenize(text);
+  check_window(options.context, packed.n_context(), tokens.size(), options.text_file());
+
+  ProgressBar bar;
+  measure::ComparisonCall call;
+  call.packed = &packed;
+  call.stock = &stock;
+  call.caches = choices;
+  call.tokens = tokens;
+  call.window = options.context;
+  call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
+  call.size_context = packed.n_context();
+  call.with_speed = true;
+  call.n_threads = options.n_threads();
+  call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
+  print_heading(packed, call, options);
+  const auto records = measure::compare_caches(call);
+  bar.clear();
+  print_results(records);
+  if (!options.output.empty()) report::write(options.output, records);
+  return 0;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& program, int& exit_code) {
+  add_command(program, exit_code, "compare",
+              "Show what packed caches are worth on a model: memory, speed, quality",
+              "kvsplit compare -m model.gguf -f text.txt -c 2048 -o results.json",
+              CompareOptions{});
+}
+
+}  // namespace kvsplit::cli

@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include "base/error.h"
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "kvsplit_build_config.h"
+
+namespace {
+
+namespace cli = kvsplit::cli;
+
+constexpr int exit_wrong_use = 2;
+
+int fail(const std::string& message) {
+  std::fputs(fmt::format("kvsplit: {}\n", message).c_str(), stderr);
+  return exit_wrong_use;
+}
+
+void add_commands(CLI::App& program, int& exit_code) {
+  program.description(
+      "Packed KV caches for llama.cpp, keys and values with their own number of bits.");
+  program.set_version_flag("--version", fmt::format("kvsplit {} for llama.cpp {} (ggml {})",
+                                                    kvsplit::build_config::version,
+                                                    kvsplit::build_config::llama_cpp_version,
+                                                    kvsplit::build_config::ggml_version));
+  program.require_subcommand(1);
+  program.set_help_flag("--help", "Print this help and exit");
+  program.footer("kvsplit COMMAND --help says more, each with an example.");
+  cli::add_compare(program, exit_code);
+  cli::add_run(program, exit_code);
+  cli::add_chat(program, exit_code);
+  cli::add_serve(program, exit_code);
+  cli::add_exec(program, exit_code);
+  cli::add_perplexity(program, exit_code);
+  cli::add_info(program, exit_code);
+  cli::add_pull(program, exit_code);
+}
+
+/// CLI11 describes an error in one sentence; where to read on depends on the command.
+std::string with_help_hint(const std::string& sentence, const CLI::App& program) {
+  const auto used = program.get_subcommands();
+  const std::string command = used.empty() ? "" : used[0]->get_name() + " ";
+  std::string line = sentence;
+  for (char& c : line) c = c == '\n' ? ' ' : c;
+  return fmt::format("{}; see kvsplit {}--help", line, command);
+}
+
+int run(int argc, char** argv) {
+  int exit_code = 0;
+  CLI::App program;
+  program.name("kvsplit");
+  add_commands(program, exit_code);
+  std::vector<std::string> arguments =
+      cli::own_options_first(std::vector<std::string>(argv + 1, argv + argc));
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    program.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp& help) {
+    return program.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return program.exit(version);
+  } catch (const CLI::ParseError& error) {
+    return fail(with_help_hint(error.what(), program));
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const kvsplit::Error& error) {
+    return fail(error.what());
+  } catch (const std::exception& error) {
+    std::fputs(fmt::format("kvsplit: {}\n", error.what()).c_str(), stderr);
+    return 1;
+  }
+}

@@ -1,0 +1,51 @@
+#include "cli/progress_bar.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace kvsplit::cli {
+namespace {
+
+std::string clock_time(double seconds) {
+  const int rounded = static_cast<int>(seconds + 0.5);
+  return fmt::format("{}:{:02}", rounded / 60, rounded % 60);
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar() : is_shown_(isatty(STDERR_FILENO) != 0) {}
+
+ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::clear() {
+  if (is_shown_ && !what_.empty()) std::fputs("\r\033[K", stderr);
+  what_.clear();
+}
+
+void ProgressBar::show(const std::string& what, double done) {
+  constexpr int width = 30;
+  if (!is_shown_) return;
+  const Clock::time_point now = Clock::now();
+  const bool is_new = what != what_;
+  if (is_new) {
+    what_ = what;
+    start_ = now;
+  }
+  if (!is_new && now - last_ < std::chrono::milliseconds(100)) return;
+  last_ = now;
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const bool is_known = done > 0.01 && elapsed > 0.5;
+  const std::string left =
+      is_known ? fmt::format("{} left", clock_time(elapsed * (1 - done) / done)) : "";
+  const int filled = std::clamp(static_cast<int>(done * width), 0, width);
+  std::fputs(fmt::format("\r\033[K{:12} [{}{}] {:3.0f} %  {}", what, std::string(filled, '#'),
+                         std::string(width - filled, '.'), 100 * done, left)
+                 .c_str(),
+             stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace kvsplit::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+struct ggml_backend_device;
+
+namespace kvsplit::host {
+
+/// Starts llama.cpp in this process, with our device "KVSPLIT" beside its own. Safe to call again;
+/// the last `verbose` counts. Error: our device was not made for this ggml.
+void start(bool verbose = false);
+
+/// Registers the devices of llama.cpp RPC servers, "host:port,host:port". Error: none answers.
+void add_rpc_servers(const std::string& servers);
+
+/// Names of the devices that there are, the CPU among them.
+std::vector<std::string> device_names();
+
+/// Error: there is no such device; the message lists those there are.
+ggml_backend_device* find_device(const std::string& name);
+
+/// What llama.cpp's `-ot` calls the memory of a device: mostly, but not always, its name.
+std::string buffer_type_name(const std::string& device);
+
+}  // namespace kvsplit::host

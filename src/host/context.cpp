@@ -1,0 +1,131 @@
+#include "host/context.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <vector>
+
+#include "base/error.h"
+#include "host/log.h"
+#include "plugin/plugin.h"
+
+namespace kvsplit::host {
+namespace {
+
+llama_context_params context_parameters(const ContextOptions& options) {
+  llama_context_params parameters = llama_context_default_params();
+  parameters.n_ctx = static_cast<std::uint32_t>(options.n_context);
+  parameters.n_batch = static_cast<std::uint32_t>(options.n_batch);
+  parameters.n_ubatch = parameters.n_batch;
+  parameters.n_outputs_max = static_cast<std::uint32_t>(options.n_outputs);
+  parameters.n_threads = options.n_threads;
+  parameters.n_threads_batch = options.n_threads;
+  parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  parameters.swa_full = false;  // as llama.cpp's programs do, so that bytes are what users see
+  if (options.cache.engine == Engine::stock) {
+    parameters.type_k = static_cast<ggml_type>(cache_type(options.cache.k_type));
+    parameters.type_v = static_cast<ggml_type>(cache_type(options.cache.v_type));
+  }
+  return parameters;
+}
+
+CacheSize as_allocated(const plugin::Allocated& allocated) {
+  return {allocated.k_bytes, allocated.v_bytes, allocated.k_numbers, allocated.v_numbers,
+          allocated.n_unpacked};
+}
+
+}  // namespace
+
+void Context::Free::operator()(llama_context* context) const { llama_free(context); }
+
+Context::Context(const Model& model, const ContextOptions& options)
+    : options_(options), n_vocab_(model.n_vocab()) {
+  const bool is_packed = options.cache.engine == Engine::kvsplit;
+  if (is_packed != (model.device() == "KVSPLIT")) {
+    throw Error(fmt::format("cache {}: not on device {}", options.cache.name(), model.device()));
+  }
+  if (is_packed) {
+    plugin::set_precision(options.cache.precision);
+    plugin::reset_allocated();
+  }
+  const LogCapture log;
+  context_.reset(llama_init_from_model(model.get(), context_parameters(options)));
+  if (!context_) {
+    throw Error(fmt::format("{}: no context of {} tokens with cache {}: {}", model.file(),
+                            options.n_context, options.cache.name(), log.first_error()));
+  }
+  warm_up(model.bos());
+  if (is_packed) size_ = as_allocated(plugin::allocated());
+}
+
+// The first graph tells the plugin which heads a cache has: only then is it known what could be
+// packed. It also faults in the weights, which no measurement should pay for.
+void Context::warm_up(Token token) {
+  decode(std::span(&token, 1), 0);
+  clear();
+}
+
+void Context::decode(std::span<const Token> tokens, std::size_t first_output) {
+  const std::size_t n_tokens = tokens.size();
+  std::vector<Token> ids(tokens.begin(), tokens.end());
+  std::vector<llama_pos> positions(n_tokens);
+  std::vector<std::int32_t> n_sequences(n_tokens, 1);
+  llama_seq_id sequence = 0;
+  std::vector<llama_seq_id*> sequences(n_tokens, &sequence);
+  std::vector<std::int8_t> outputs(n_tokens);
+  for (std::size_t i = 0; i < n_tokens; ++i) {
+    positions[i] = n_past_ + static_cast<llama_pos>(i);
+    outputs[i] = i >= first_output ? 1 : 0;
+  }
+  llama_batch batch{};
+  batch.n_tokens = static_cast<std::int32_t>(n_tokens);
+  batch.token = ids.data();
+  batch.pos = positions.data();
+  batch.n_seq_id = n_sequences.data();
+  batch.seq_id = sequences.data();
+  batch.logits = outputs.data();
+
+  const LogCapture log;
+  const std::int32_t status = llama_decode(context_.get(), batch);
+  if (status != 0) {
+    throw Error(fmt::format("cache {}: llama.cpp cannot decode {} tokens at position {}: {}",
+                            cache().name(), n_tokens, n_past_,
+                            status == 1 ? "the context is full" : log.first_error()));
+  }
+  llama_synchronize(context_.get());
+  n_past_ += static_cast<int>(n_tokens);
+  n_logit_rows_ = n_tokens > first_output ? n_tokens - first_output : 0;
+}
+
+std::span<const float> Context::logits() const {
+  if (n_logit_rows_ == 0) return {};
+  return {llama_get_logits(context_.get()), n_logit_rows_ * static_cast<std::size_t>(n_vocab_)};
+}
+
+void Context::truncate(int n_tokens) {
+  llama_memory_t memory = llama_get_memory(context_.get());
+  if (!llama_memory_seq_rm(memory, 0, n_tokens, -1)) {
+    throw Error(fmt::format("cache {}: this model cannot forget its last tokens, "
+                            "its speed at a depth cannot be measured",
+                            cache().name()));
+  }
+  n_past_ = n_tokens;
+}
+
+void Context::clear() {
+  llama_memory_clear(llama_get_memory(context_.get()), false);
+  n_past_ = 0;
+}
+
+CacheSize stock_cache_size(const CacheChoice& cache, const CacheSize& held) {
+  const auto bytes = [](const std::string& type_name, std::size_t numbers) {
+    const auto type = static_cast<ggml_type>(cache_type(type_name));
+    return ggml_row_size(type, static_cast<std::int64_t>(numbers));
+  };
+  CacheSize size = held;
+  size.k_bytes = bytes(cache.k_type, held.k_numbers);
+  size.v_bytes = bytes(cache.v_type, held.v_numbers);
+  return size;
+}
+
+}  // namespace kvsplit::host

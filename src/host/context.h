@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "host/cache_choice.h"
+#include "host/model.h"
+
+struct llama_context;
+
+namespace kvsplit::host {
+
+struct ContextOptions {
+  CacheChoice cache;
+  int n_context = 2048;  ///< cells of the cache; llama.cpp rounds up to 256
+  int n_batch = 512;     ///< most tokens of one decode()
+  int n_outputs = 256;   ///< most rows of logits of one decode()
+  int n_threads = 1;
+};
+
+/// Memory of a cache, from what was allocated.
+struct CacheSize {
+  std::size_t k_bytes = 0, v_bytes = 0;
+  std::size_t k_numbers = 0, v_numbers = 0;  ///< numbers held: cells × channels, all layers
+  std::size_t n_unpacked = 0;                ///< tensors that could not be packed: 16 bits
+
+  std::size_t bytes() const { return k_bytes + v_bytes; }
+};
+
+/// One sequence on one model, with its own cache.
+class Context {
+ public:
+  /// The model must outlive it, and be on "KVSPLIT" for a cache of kvsplit and elsewhere for a
+  /// stock one. Error: llama.cpp cannot make it, with its reason.
+  Context(const Model& model, const ContextOptions& options);
+
+  const CacheChoice& cache() const { return options_.cache; }
+  int n_batch() const { return options_.n_batch; }
+  int n_outputs() const { return options_.n_outputs; }
+  int n_vocab() const { return n_vocab_; }
+
+  /// What the cache of a kvsplit context takes, as allocated.
+  const CacheSize& cache_size() const { return size_; }
+
+  /// Appends tokens to the sequence; logits are kept from the token `first_output` of them on.
+  /// Returns when they are there. Error: llama.cpp fails, with its reason.
+  void decode(std::span<const Token> tokens, std::size_t first_output);
+
+  /// Of the last decode: [tokens.size() - first_output, n_vocab]. Valid until the next one.
+  std::span<const float> logits() const;
+
+  int n_past() const { return n_past_; }  ///< tokens in the sequence
+  void truncate(int n_tokens);            ///< forgets the tokens from position n_tokens on
+  void clear();
+
+ private:
+  struct Free {
+    void operator()(llama_context* context) const;
+  };
+  void warm_up(Token token);
+
+  ContextOptions options_;
+  std::unique_ptr<llama_context, Free> context_;
+  CacheSize size_;
+  int n_vocab_ = 0;
+  int n_past_ = 0;
+  std::size_t n_logit_rows_ = 0;
+};
+
+/// Bytes of llama.cpp's own cache types for the numbers of `held`, which any cache of the same
+/// model and context holds.
+CacheSize stock_cache_size(const CacheChoice& cache, const CacheSize& held);
+
+}  // namespace kvsplit::host

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace kvsplit::host {
+
+/// Threads that arithmetic is worth: the physical cores this process may run on.
+int default_threads();
+
+/// Most memory this process has had resident, in bytes.
+std::uint64_t peak_rss_bytes();
+
+}  // namespace kvsplit::host

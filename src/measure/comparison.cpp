@@ -1,0 +1,127 @@
+#include "measure/comparison.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "host/process.h"
+#include "measure/quality.h"
+#include "measure/size.h"
+#include "measure/speed.h"
+
+namespace kvsplit::measure {
+namespace {
+
+using Contexts = std::vector<std::unique_ptr<host::Context>>;
+
+SpeedCall speed_call(const ComparisonCall& call) {
+  SpeedCall speed;
+  speed.tokens = call.tokens;
+  speed.depth = call.window;
+  speed.progress = call.progress;
+  return speed;
+}
+
+const host::Model& model_for(const ComparisonCall& call, const host::CacheChoice& cache) {
+  return cache.engine == host::Engine::kvsplit ? *call.packed : *call.stock;
+}
+
+Contexts make_contexts(const ComparisonCall& call) {
+  host::ContextOptions options;
+  options.n_context = call.with_speed ? cells_for_speed(speed_call(call)) : call.window;
+  options.n_threads = call.n_threads;
+  Contexts contexts;
+  for (const host::CacheChoice& cache : call.caches) {
+    const host::Model& model = model_for(call, cache);
+    options.cache = cache;
+    options.n_outputs = piece_tokens(model.n_vocab());
+    contexts.push_back(std::make_unique<host::Context>(model, options));
+  }
+  return contexts;
+}
+
+QualityCall quality_call(const ComparisonCall& call) {
+  const host::Model& model = model_for(call, call.caches[0]);
+  QualityCall quality;
+  quality.tokens = call.tokens;
+  quality.window = call.window;
+  quality.n_windows = call.n_windows;
+  quality.starts_with_bos = model.starts_with_bos();
+  quality.bos = model.bos();
+  quality.n_threads = call.n_threads;
+  quality.progress = call.progress;
+  return quality;
+}
+
+/// Where the memory for a cache of the whole context cannot be had, a smaller one is measured; the
+/// record says which.
+void add_sizes(const ComparisonCall& call, std::vector<CacheRecord>& records) {
+  if (call.packed == nullptr) return;
+  int n_context = call.size_context > 0 ? call.size_context : call.window;
+  std::vector<host::CacheSize> sizes;
+  while (sizes.empty()) {
+    try {
+      sizes = measure_sizes(*call.packed, n_context, call.caches);
+    } catch (const Error&) {
+      if (n_context / 2 < call.window) throw;
+      n_context /= 2;
+    }
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const host::CacheSize& size = sizes[i];
+    records[i].kv_bytes = size.bytes();
+    records[i].kv_context = n_context;
+    const auto all_in = [](std::size_t bytes, std::size_t numbers) {
+      return 8.0 * static_cast<double>(bytes) / static_cast<double>(numbers);
+    };
+    if (size.k_numbers > 0) records[i].k_bits_all_in = all_in(size.k_bytes, size.k_numbers);
+    if (size.v_numbers > 0) records[i].v_bits_all_in = all_in(size.v_bytes, size.v_numbers);
+  }
+}
+
+void add_quality(const ComparisonCall& call, const Contexts& contexts,
+                 std::vector<CacheRecord>& records) {
+  const std::vector<Quality> found = measure_quality(contexts, quality_call(call));
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    records[i].ppl = found[i].ppl;
+    records[i].ppl_change_percent = 100.0 * (found[i].ppl / found[0].ppl - 1.0);
+    records[i].kl_mean = found[i].kl_mean;
+    records[i].kl_stderr = found[i].kl_stderr;
+    records[i].same_top_percent = found[i].same_top_percent;
+    records[i].scored_tokens = found[i].scored_tokens;
+  }
+}
+
+void add_speed(const ComparisonCall& call, const Contexts& contexts,
+               std::vector<CacheRecord>& records) {
+  const std::vector<Speed> found = measure_speed(contexts, speed_call(call));
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    records[i].prompt_tps = found[i].prompt_tps;
+    records[i].decode_tps = found[i].decode_tps;
+    records[i].depth = call.window;
+  }
+}
+
+}  // namespace
+
+std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
+  std::vector<CacheRecord> records;
+  for (const host::CacheChoice& cache : call.caches) {
+    CacheRecord record;
+    record.cache = cache.name();
+    record.engine = host::to_string(cache.engine);
+    record.device = model_for(call, cache).device();
+    record.k_bits = cache.k_bits();
+    record.v_bits = cache.v_bits();
+    record.context = call.window;
+    records.push_back(std::move(record));
+  }
+  add_sizes(call, records);
+  const Contexts contexts = make_contexts(call);
+  add_quality(call, contexts, records);
+  if (call.with_speed) add_speed(call, contexts, records);
+  for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
+  return records;
+}
+
+}  // namespace kvsplit::measure

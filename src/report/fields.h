@@ -1,0 +1,21 @@
+#pragma once
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "measure/results.h"
+
+namespace kvsplit::report {
+
+using Json = nlohmann::ordered_json;
+
+/// A key of the files and where its value comes from.
+struct Field {
+  const char* key;
+  Json (*value)(const measure::CacheRecord&);
+};
+
+/// All keys, in the order in which they are written. docs/results.md explains each.
+extern const std::array<Field, 20> fields;
+
+}  // namespace kvsplit::report

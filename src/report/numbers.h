@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace kvsplit::report {
+
+/// "8,192"
+std::string grouped(std::int64_t value);
+
+/// "18.28 MiB", or GiB from 10 GiB on: the unit of llama.cpp's log lines.
+std::string bytes(double n_bytes);
+
+/// Three significant digits for what spans orders of magnitude: "0.00513", "0.0391", "2.09".
+std::string significant(double value);
+
+}  // namespace kvsplit::report

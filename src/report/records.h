@@ -1,0 +1,29 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "measure/results.h"
+#include "report/table.h"
+
+namespace kvsplit::report {
+
+using Records = std::span<const measure::CacheRecord>;
+
+/// A row per record; columns that no record has a value for are left out. Rows whose KL means
+/// visible damage (report/verdict.h) carry a mark.
+Table table(Records records);
+
+/// A list of objects with the keys of docs/results.md; null where nothing was measured.
+std::string json(Records records);
+
+/// The same keys as columns, in the same order; empty where nothing was measured.
+std::string csv(Records records);
+
+/// Writes json() or csv(), as the file's name ends. Error: neither ending, or it cannot be written.
+void write(const std::string& file, Records records);
+
+/// Error: `file` ends neither in .json nor in .csv. To be asked before measuring, not after.
+void check_file_name(const std::string& file);
+
+}  // namespace kvsplit::report
