@@ -25,6 +25,7 @@ namespace {
 constexpr std::size_t partial_floats = std::size_t{1} << 20U;  // 4 MiB for all pieces of a call
 constexpr int wanted_jobs = 64;
 constexpr int min_cells_per_piece = 128;
+constexpr float log2_e = 1.44269504F;  // the kernels' softmax is one of powers of two
 
 static_assert(tile_rows == kernel_tile_rows && max_head_dim == max_kernel_head_dim);
 
@@ -161,7 +162,7 @@ void encode_query_group(std::span<const float> numbers, std::int8_t* codes, floa
     sum += code;
   }
   scale = largest / 127.0F;
-  offset = middle * static_cast<float>(sum);
+  offset = -scale * middle * static_cast<float>(sum);
 }
 
 void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
@@ -173,7 +174,7 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
                                             block.stream * call.q_stream_stride);
   const auto dim = static_cast<std::size_t>(a.k.head_dim());
   const std::span<float> numbers{scratch.numbers.data() + index * dim, dim};
-  const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale;
+  const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e;
   std::transform(q, q + dim, numbers.begin(), [scale](float x) { return x * scale; });
   transform_head(a.k.format().transform, numbers);
 
@@ -192,7 +193,7 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
           : offset_bytes(call.mask, token * call.mask_token_stride +
                                         head % call.mask_heads * call.mask_head_stride +
                                         block.stream % call.mask_streams * call.mask_stream_stride);
-  scratch.slopes[index] = alibi_slope(call.max_bias, head, call.n_heads);
+  scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
 AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
@@ -206,7 +207,7 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
                   scratch.scales.data(), scratch.offsets.data()};
   task.masks = scratch.masks.data();
   task.slopes = scratch.slopes.data();
-  task.softcap = a.call.softcap;
+  task.softcap = a.call.softcap * log2_e;
   task.state = {scratch.max.data(), scratch.sum.data(), scratch.out.data()};
   task.scratch = &scratch.kernel;
   return task;
@@ -231,10 +232,10 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
   float factor = sum > 0 ? 1.0F / sum : 0.0F;
   if (a.call.sinks != nullptr && sum > 0) {
     // With the larger of both as the base, neither exponential overflows.
-    const float sink = a.call.sinks[head];
+    const float sink = a.call.sinks[head] * log2_e;
     const float base = std::max(max, sink);
-    const float kept = std::exp(max - base);
-    factor = kept / (sum * kept + std::exp(sink - base));
+    const float kept = std::exp2(max - base);
+    factor = kept / (sum * kept + std::exp2(sink - base));
   }
   for (float& x : out) x *= factor;
   inverse_transform_head(a.v.format().transform, out);
@@ -278,7 +279,7 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
   for (int piece = 0; piece < a.division.n_pieces; ++piece) {
     const float* const from = partial(a, block, index, piece);
     if (from[1] == 0) continue;  // saw nothing; its maximum is -inf
-    const float weight = std::exp(from[0] - max);
+    const float weight = std::exp2(from[0] - max);
     sum += weight * from[1];
     for (std::size_t i = 0; i < dim; ++i) out[i] += weight * from[2 + i];
   }

@@ -26,18 +26,19 @@ struct GroupTiles {
   int bits = 0;                      ///< 1 … 8, or 16
 };
 
-/// Query rows, ready for products. Row r's part for group g of the keys:
-///   q · k = scale[r, g] · scale_k · (Σ codes[r, c] · code_k[c] − offset[r, g])
-/// with offset = code_middle(bits of g) · Σ codes[r, c], and the attention's scale within scale[r, g].
+/// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in them,
+/// so that weights are powers of two. Row r's part for group g of the keys:
+///   log2(e) · scale · q · k = scale_k · (scale[r, g] · Σ codes[r, c] · code_k[c] + offset[r, g])
+/// with offset = −scale[r, g] · code_middle(bits of g) · Σ codes[r, c].
 struct QueryRows {
   int n_rows = 0;
   const std::int8_t* codes = nullptr;  ///< [n_rows, head_dim_k]
-  const float* numbers = nullptr;      ///< [n_rows, head_dim_k], times scale; for groups of 16 bits
+  const float* numbers = nullptr;      ///< [n_rows, head_dim_k], scaled; for groups of 16 bits
   const float* scales = nullptr;       ///< [n_rows, max_head_groups]
   const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
 };
 
-/// Softmax so far of each row: out holds Σ exp(s − max) · v, sum holds Σ exp(s − max).
+/// Softmax so far of each row: out holds Σ 2^(s − max) · v, sum holds Σ 2^(s − max).
 struct SoftmaxRows {
   float* max = nullptr;  ///< [n_rows]; -inf: the row has seen no cell
   float* sum = nullptr;  ///< [n_rows]
@@ -60,8 +61,9 @@ struct AttendTask {
 
   QueryRows queries;
   const Half* const* masks = nullptr;  ///< [n_rows] each row's mask at cell 0; entries may be null
-  const float* slopes = nullptr;       ///< [n_rows] factor of the mask (ALiBi), 1 where off
-  float softcap = 0;                   ///< scores are already divided by it; 0 = off
+  const float* slopes = nullptr;       ///< [n_rows] factor of the mask: log2(e), times ALiBi's slope
+  /// Soft cap times log2(e); scores are then in units of the cap, not of log2. 0 = off.
+  float softcap = 0;
 
   SoftmaxRows state;  ///< read and updated
   KernelScratch* scratch = nullptr;

@@ -8,26 +8,60 @@ struct IntegerWeights {
   float middle_sum;  // Σ integers · middle of the code range
 };
 
-// weight · the value's scale as 16-bit integers, so that the sum over tokens is one of integers.
-// Their unit is the row's own, so the absolute error is 2^-16 of the row's largest product, and no
-// row depends on cells that it does not see or on rows beside it.
-inline IntegerWeights integer_weights(const float* weights, const F32* scales, int n_tiles,
-                                      float middle, std::int16_t* out) {
-  F32 products[tiles_per_step];
-  F32 most = splat(0.0F);
-  for (int t = 0; t < n_tiles; ++t) {
-    products[t] = load(weights + t * kernel_tile_rows) * scales[t];
-    most = maximum(most, products[t]);
-  }
-  const float largest_product = largest(most);
-  const F32 inverse = splat(largest_product > 0.0F ? weight_one / largest_product : 0.0F);
+// The values' scales of one group in a step.
+struct StepScales {
+  F32 scale[tiles_per_step];
+  F32 relative[tiles_per_step];  // · weight_one / largest
+  float largest;
+};
+
+inline IntegerWeights round_weights(const F32* products, F32* factors, float unit, int n_tiles,
+                                    float middle, std::int16_t* out) {
   I32 total = zero_i32();
   for (int t = 0; t < n_tiles; ++t) {
-    const I32 integers = round_to_i32(products[t] * inverse);
+    const I32 integers = round_to_i32(products[t] * factors[t]);
     store_i16(out + t * kernel_tile_rows, integers);
     total = total + integers;
   }
-  return {largest_product / weight_one, middle * static_cast<float>(sum(total))};
+  return {unit, middle * static_cast<float>(sum(total))};
+}
+
+// weight · the value's scale as 16-bit integers, so that the sum over tokens is one of integers.
+// Their unit comes from cells that the row sees and from nothing else: all of the step's, where it
+// sees them all (no bias), otherwise those that have weight. So no row notices cells or rows beside
+// it. The absolute error is 2^-16 of the largest scale, or product, among those.
+inline IntegerWeights integer_weights(const float* weights, const StepScales& scales, bool sees_all,
+                                      int n_tiles, float middle, std::int16_t* out) {
+  F32 products[tiles_per_step];
+  F32 factors[tiles_per_step];
+  float most = scales.largest;
+  for (int t = 0; t < n_tiles; ++t) {
+    products[t] = load(weights + t * kernel_tile_rows);
+    factors[t] = scales.relative[t];
+  }
+  if (!sees_all) {
+    F32 largest_product = splat(0.0F);
+    for (int t = 0; t < n_tiles; ++t) {
+      products[t] = products[t] * scales.scale[t];
+      largest_product = maximum(largest_product, products[t]);
+    }
+    most = largest(largest_product);
+    for (int t = 0; t < n_tiles; ++t) factors[t] = splat(most > 0.0F ? weight_one / most : 0.0F);
+  }
+  return round_weights(products, factors, most / weight_one, n_tiles, middle, out);
+}
+
+inline StepScales step_scales(const GroupTiles& group, std::int64_t first_tile, int n_tiles) {
+  StepScales scales;
+  F32 most = splat(0.0F);
+  for (int t = 0; t < n_tiles; ++t) {
+    scales.scale[t] = load_halves(tile_scales(group, first_tile + t));
+    most = maximum(most, scales.scale[t]);
+  }
+  scales.largest = largest(most);
+  const F32 inverse = splat(scales.largest > 0.0F ? weight_one / scales.largest : 0.0F);
+  for (int t = 0; t < n_tiles; ++t) scales.relative[t] = scales.scale[t] * inverse;
+  return scales;
 }
 
 // The codes (or f16 numbers) of one group's values in a step.
@@ -101,17 +135,14 @@ inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& gro
                                    const StepRow* steps) {
   StepValues values{n_tiles, {}};
   std::uint8_t* room = task.scratch->codes;
-  F32 scales[tiles_per_step];
-  for (int t = 0; t < n_tiles; ++t) {
-    values.codes[t] = tile_codes(group, first_tile + t, room);
-    scales[t] = load_halves(tile_scales(group, first_tile + t));
-  }
+  for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
+  const StepScales scales = step_scales(group, first_tile, n_tiles);
   const float middle = static_cast<float>((1 << group.bits) - 1) / 2;
   IntegerWeights integers[max_query_rows];
   for (int i = 0; i < mask.n_rows; ++i) {
     const int row = mask.rows[i];
-    integers[row] = integer_weights(task.scratch->scores[row], scales, n_tiles, middle,
-                                    task.scratch->weights[row]);
+    integers[row] = integer_weights(task.scratch->scores[row], scales, mask.bias[row] == nullptr,
+                                    n_tiles, middle, task.scratch->weights[row]);
   }
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
     constexpr int N = decltype(batch)::n;

@@ -20,9 +20,8 @@ inline void prepare_keys(const AttendTask& task, std::int64_t first_tile, StepKe
 }
 
 // One score vector per tile and row is added up in memory over the groups; the first group sets it.
-template <int N>
-inline void add_to_score(float* score, bool first, F32 value) {
-  store(score, first ? value : load(score) + value);
+inline F32 score_so_far(const float* score, std::size_t g) {
+  return g == 0 ? splat(0.0F) : load(score);
 }
 
 // Four channels of 16 keys per product: per quarter of codes one load per tile and, per row, one
@@ -50,9 +49,10 @@ inline void score_coded_group(const AttendTask& task, const StepKeys& keys, std:
     const F32 k_scale = load_halves(keys.scales[g][first_tile + t]);
     for (int n = 0; n < N; ++n) {
       const int at = rows[n] * max_head_groups + static_cast<int>(g);
-      const F32 product = to_f32(finish(sums[t][n])) - splat(queries.offsets[at]);
+      const F32 product = multiply_add(to_f32(finish(sums[t][n])), splat(queries.scales[at]),
+                                       splat(queries.offsets[at]));
       float* const score = task.scratch->scores[rows[n]] + (first_tile + t) * kernel_tile_rows;
-      add_to_score<N>(score, g == 0, product * (k_scale * splat(queries.scales[at])));
+      store(score, multiply_add(product, k_scale, score_so_far(score, g)));
     }
   }
 }
@@ -79,7 +79,7 @@ inline void score_half_group(const AttendTask& task, const StepKeys& keys, std::
   for (int t = 0; t < T; ++t) {
     for (int n = 0; n < N; ++n) {
       float* const score = task.scratch->scores[rows[n]] + (first_tile + t) * kernel_tile_rows;
-      add_to_score<N>(score, g == 0, sums[t][n]);
+      store(score, score_so_far(score, g) + sums[t][n]);
     }
   }
 }

@@ -79,7 +79,7 @@ inline StepRow softmax_row(const AttendTask& task, const StepMask& step, int row
   const float step_max = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
   F32 total = splat(0.0F);
   for (int t = 0; t < tiles_per_step; ++t) {
-    const F32 weight = exp_not_positive(s[t] - splat(step_max));
+    const F32 weight = exp2_not_positive(s[t] - splat(step_max));
     store(scores + t * kernel_tile_rows, weight);
     total = total + weight;
   }
@@ -88,10 +88,10 @@ inline StepRow softmax_row(const AttendTask& task, const StepMask& step, int row
   float& sum_so_far = task.state.sum[row];
   StepRow result{1.0F, 1.0F};
   if (step_max > max) {
-    result.keep = std::exp(max - step_max);
+    result.keep = std::exp2(max - step_max);
     max = step_max;
   } else {
-    result.fresh = std::exp(step_max - max);
+    result.fresh = std::exp2(step_max - max);
   }
   sum_so_far = sum_so_far * result.keep + sum(total) * result.fresh;
   return result;

@@ -78,6 +78,7 @@ F32 round_to_integer(F32 a) {
 }
 F32 times_power_of_two(F32 a, F32 exponent) {
   return make<F32>(16, [&](int i) {
+    if (!(exponent.lane[i] >= -126.0F)) return 0.0F;  // also what an infinity left of a NaN
     const auto biased = static_cast<std::uint32_t>(static_cast<std::int32_t>(exponent.lane[i]) + 127);
     return a.lane[i] * std::bit_cast<float>(biased << 23U);
   });

@@ -1,0 +1,157 @@
+#include "cache/hosted_tensor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/half.h"
+
+namespace kvsplit {
+
+HostedTensor::HostedTensor(NominalRows nominal, HostedFormat format, std::byte* memory)
+    : nominal_(std::move(nominal)),
+      memory_(memory),
+      note_(std::move(format.note)),
+      unless_rotated_(std::move(format.rows_unless_rotated)) {
+  if (format.rows) use_format(std::move(*format.rows));
+}
+
+void HostedTensor::use_format(RowFormat format) {
+  image_.emplace(format, nominal_.row_bytes);
+  packed_.emplace(std::move(format), nominal_.side, nominal_.cells, memory_);
+}
+
+std::size_t HostedTensor::allocated_bytes() const {
+  return packed() ? PackedTensor::bytes(packed_->format(), nominal_.cells) : nominal_.bytes();
+}
+
+std::string HostedTensor::bind_heads(std::int64_t head_dim, bool host_rotates) {
+  if (packed_->head_dim() == head_dim) return {};
+  if (packed_->head_dim() != 0) {
+    return "heads of " + std::to_string(packed_->head_dim()) + " and of " + std::to_string(head_dim);
+  }
+  if (unless_rotated_ && !restored_ && !host_rotates) use_format(std::move(*unless_rotated_));
+  unless_rotated_.reset();
+  return packed_->bind_heads(static_cast<int>(head_dim));
+}
+
+void HostedTensor::unpack(const std::string& reason) {
+  Pages rows(nominal_.bytes());
+  if (restored_ || any_refused()) {
+    if (any_refused() || !nominal_.f16 || image_->raw_bytes() != nominal_.row_bytes) {
+      throw Error(name() + ": " + reason + ", and a session was restored before that was known");
+    }
+    load(0, {rows.data(), rows.size()});
+  }
+  packed_.reset();
+  own_rows_ = std::move(rows);
+  note_ = reason;
+}
+
+void HostedTensor::load(std::size_t offset, std::span<std::byte> bytes) const {
+  const std::size_t row_bytes = nominal_.row_bytes;
+  std::vector<std::byte> image(row_bytes);
+  while (!bytes.empty()) {
+    const std::size_t in_row = offset % row_bytes;
+    const std::size_t n = std::min(bytes.size(), row_bytes - in_row);
+    packed_->read_raw(static_cast<std::int64_t>(offset / row_bytes),
+                      std::span(image).first(image_->raw_bytes()));
+    image_->seal(image);
+    std::copy_n(image.begin() + static_cast<std::ptrdiff_t>(in_row), n, bytes.begin());
+    bytes = bytes.subspan(n);
+    offset += n;
+  }
+}
+
+bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
+  // Hosts clear pieces of a cache by storing zeros, without regard to where rows begin.
+  if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; })) {
+    zero_rows(offset, bytes.size());
+    return true;
+  }
+  const std::size_t row_bytes = nominal_.row_bytes;
+  const bool whole_rows = offset % row_bytes == 0 && bytes.size() % row_bytes == 0;
+  bool all_taken = true;
+  std::vector<std::byte> image(row_bytes);
+  for (std::size_t at = offset / row_bytes * row_bytes; at < offset + bytes.size(); at += row_bytes) {
+    if (whole_rows) std::ranges::copy(bytes.subspan(at - offset, row_bytes), image.begin());
+    const auto row = static_cast<std::int64_t>(at / row_bytes);
+    const bool taken = whole_rows && store_row(row, image);
+    mark(row, !taken);
+    all_taken = all_taken && taken;
+  }
+  return all_taken;
+}
+
+bool HostedTensor::store_row(std::int64_t row, std::span<std::byte> image) {
+  if (!image_->open(image)) {
+    // Until the head size is known either format may turn out to be the right one; a session knows.
+    if (!unless_rotated_ || restored_) return false;
+    if (!RowImage(*unless_rotated_, nominal_.row_bytes).open(image)) return false;
+    use_format(std::move(*unless_rotated_));
+    unless_rotated_.reset();
+  }
+  restored_ = restored_ || packed_->head_dim() == 0;
+  packed_->write_raw(row, image.first(image_->raw_bytes()));
+  return true;
+}
+
+void HostedTensor::zero_rows(std::size_t offset, std::size_t size) {
+  const std::size_t row_bytes = nominal_.row_bytes;
+  const std::vector<std::byte> zeros(image_->raw_bytes());
+  const auto end = static_cast<std::int64_t>((offset + size + row_bytes - 1) / row_bytes);
+  for (auto row = static_cast<std::int64_t>(offset / row_bytes); row < end; ++row) {
+    packed_->write_raw(row, zeros);
+    mark(row, false);
+  }
+}
+
+void HostedTensor::copy_stream(std::int64_t from, std::int64_t to) {
+  packed_->copy_stream(from, to);
+  if (refused_.empty()) return;
+  const std::int64_t kv_size = nominal_.cells.kv_size;
+  for (std::int64_t cell = 0; cell < kv_size; ++cell) {
+    mark(to * kv_size + cell, refused_[static_cast<std::size_t>(from * kv_size + cell)]);
+  }
+}
+
+void HostedTensor::cleared() {
+  own_rows_.zero();
+  refused_.clear();
+  n_refused_ = 0;
+  restored_ = false;
+}
+
+void HostedTensor::mark(std::int64_t row, bool refused) {
+  if (refused_.empty()) {
+    if (!refused) return;
+    refused_.resize(static_cast<std::size_t>(nominal_.cells.n_rows()));
+  }
+  auto&& marked = refused_[static_cast<std::size_t>(row)];
+  n_refused_ += static_cast<int>(refused) - static_cast<int>(marked);
+  marked = refused;
+}
+
+bool HostedTensor::sees_refused(const AttentionCall& call) const {
+  const auto visible = [&call](int stream, std::int64_t cell) {
+    if (call.mask == nullptr) return true;
+    for (int head = 0; head < call.mask_heads; ++head) {
+      for (int token = 0; token < call.n_tokens; ++token) {
+        const auto* const row = reinterpret_cast<const std::byte*>(call.mask) +
+                                stream % call.mask_streams * call.mask_stream_stride +
+                                head * call.mask_head_stride + token * call.mask_token_stride;
+        if (reinterpret_cast<const Half*>(row)[cell] != half_minus_infinity) return true;
+      }
+    }
+    return false;
+  };
+  for (int stream = 0; stream < call.n_streams; ++stream) {
+    const std::int64_t first = (call.first_stream + stream) * nominal_.cells.kv_size;
+    for (std::int64_t cell = 0; cell < call.n_kv; ++cell) {
+      if (refused_[static_cast<std::size_t>(first + cell)] && visible(stream, cell)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace kvsplit

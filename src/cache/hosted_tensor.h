@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/pages.h"
+#include "cache/attention.h"
+#include "cache/packed_tensor.h"
+#include "cache/row_image.h"
+
+namespace kvsplit {
+
+/// A cache tensor as its host sees it: rows of some type of its own, its nominal rows.
+struct NominalRows {
+  std::string name;
+  Side side = Side::key;
+  CellShape cells;
+  std::int64_t n_channels = 0;  ///< numbers of a row
+  std::size_t row_bytes = 0;
+  bool f16 = false;  ///< each number an f16, as a format of 16 bits keeps it
+
+  std::size_t n_numbers() const { return static_cast<std::size_t>(cells.n_rows() * n_channels); }
+  std::size_t bytes() const { return row_bytes * static_cast<std::size_t>(cells.n_rows()); }
+};
+
+/// How its rows are to be kept instead.
+struct HostedFormat {
+  std::optional<RowFormat> rows;  ///< empty: as they are, for the reason in `note`
+  /// Instead of `rows` if the host turns out not to rotate heads of their size; empty where that
+  /// makes no difference.
+  std::optional<RowFormat> rows_unless_rotated;
+  std::string note;  ///< "" or what the user should know
+};
+
+/// A packed tensor in the place of nominal rows. It has one of three kinds of memory: packed rows in
+/// the host's buffer; nominal rows there, where it was clear from the start that it could not be
+/// packed; nominal rows of its own, where the first graph showed that, when the host's buffer was
+/// already too small for them.
+class HostedTensor {
+ public:
+  /// memory: zeroed, bytes of the packed format, or of the nominal rows where there is none.
+  HostedTensor(NominalRows nominal, HostedFormat format, std::byte* memory);
+
+  const NominalRows& nominal() const { return nominal_; }
+  const std::string& name() const { return nominal_.name; }
+  const std::byte* address() const { return memory_; }  ///< where the host believes it to be
+  const std::string& note() const { return note_; }     ///< "", or what the user should know
+  std::size_t allocated_bytes() const;
+
+  /// Whether rows are packed; if not, the host's own operations work on nominal_rows().
+  bool packed() const { return packed_.has_value(); }
+  PackedTensor& rows() { return *packed_; }
+  const PackedTensor& rows() const { return *packed_; }
+  bool moved() const { return own_rows_.data() != nullptr; }
+  std::byte* nominal_rows() const { return moved() ? own_rows_.data() : memory_; }
+
+  /// Tells the size of the heads, before anything is computed, and whether the host rotates such
+  /// heads if it rotates any. Returns "" or why they cannot be packed.
+  std::string bind_heads(std::int64_t head_dim, bool host_rotates);
+  /// From now on rows are nominal. Error: a session was restored already and cannot be converted.
+  void unpack(const std::string& reason);
+
+  /// The host's bytes [offset, offset + size) of packed rows: each travels as its image
+  /// (row_image.h). store() returns false where it refused rows: not images of this format, or not
+  /// whole rows. A refused row is remembered as such until it is written again.
+  void load(std::size_t offset, std::span<std::byte> bytes) const;
+  bool store(std::size_t offset, std::span<const std::byte> bytes);
+  void copy_stream(std::int64_t from, std::int64_t to);
+  /// The memory that the constructor was given is zero again.
+  void cleared();
+
+  bool any_refused() const { return n_refused_ > 0; }
+  /// Whether this attention looks at a refused row.
+  bool sees_refused(const AttentionCall& call) const;
+  void mark(std::int64_t row, bool refused);
+
+ private:
+  void use_format(RowFormat format);
+  bool store_row(std::int64_t row, std::span<std::byte> image);
+  void zero_rows(std::size_t offset, std::size_t size);
+
+  NominalRows nominal_;
+  std::byte* memory_;
+  std::string note_;
+  std::optional<PackedTensor> packed_;
+  std::optional<RowImage> image_;
+  std::optional<RowFormat> unless_rotated_;
+  bool restored_ = false;  ///< rows came from a session before the head size was known
+  Pages own_rows_;
+  std::vector<bool> refused_;  ///< empty: none ever was
+  std::int64_t n_refused_ = 0;
+};
+
+}  // namespace kvsplit

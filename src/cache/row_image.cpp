@@ -1,0 +1,73 @@
+#include "cache/row_image.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "codec/tile_layout.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr std::array<char, 8> magic{'k', 'v', 's', 'p', 'l', 'i', 't', '1'};
+constexpr std::size_t trailer_bytes = magic.size() + sizeof(std::uint64_t);
+constexpr std::byte sign_bit{0x80};
+
+using Trailer = std::array<std::byte, trailer_bytes>;
+
+Trailer trailer(std::uint64_t fingerprint) {
+  Trailer bytes;
+  std::memcpy(bytes.data(), magic.data(), magic.size());
+  for (std::size_t i = magic.size(); i < bytes.size(); ++i, fingerprint >>= 8U) {
+    bytes[i] = static_cast<std::byte>(fingerprint & 0xFFU);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)
+    : bytes_(nominal_row_bytes), fingerprint_(format.fingerprint()) {
+  const TileLayout layout = tile_layout(format, 1);
+  raw_bytes_ = layout.raw_row_bytes;
+  for (const GroupLayout& group : layout.groups) {
+    if (group.coded()) sign_bytes_.push_back(group.raw_offset + group.raw_code_bytes() + 1);
+  }
+  mark_ = bytes_ - raw_bytes_ >= trailer_bytes ? Mark::trailer
+          : sign_bytes_.empty()                ? Mark::none
+                                               : Mark::scale_signs;
+}
+
+// The first is always set: a row without any mark is the host's own, or another program's.
+bool RowImage::scale_sign(std::size_t scale) const {
+  return scale == 0 || (fingerprint_ >> (scale % 64) & 1U) != 0;
+}
+
+void RowImage::seal(std::span<std::byte> image) const {
+  std::ranges::fill(image.subspan(raw_bytes_), std::byte{0});
+  if (mark_ == Mark::trailer) {
+    std::ranges::copy(trailer(fingerprint_), image.last(trailer_bytes).begin());
+  } else if (mark_ == Mark::scale_signs) {
+    for (std::size_t i = 0; i < sign_bytes_.size(); ++i) {
+      if (scale_sign(i)) image[sign_bytes_[i]] |= sign_bit;
+    }
+  }
+}
+
+bool RowImage::open(std::span<std::byte> image) const {
+  if (std::ranges::all_of(image, [](std::byte b) { return b == std::byte{0}; })) return true;
+  const bool has_trailer =
+      bytes_ >= trailer_bytes &&
+      std::memcmp(image.last(trailer_bytes).data(), magic.data(), magic.size()) == 0;
+  if (mark_ == Mark::none) return !has_trailer;
+  if (mark_ == Mark::trailer) {
+    return has_trailer && std::ranges::equal(image.last(trailer_bytes), trailer(fingerprint_));
+  }
+  for (std::size_t i = 0; i < sign_bytes_.size(); ++i) {
+    if (((image[sign_bytes_[i]] & sign_bit) != std::byte{0}) != scale_sign(i)) return false;
+  }
+  for (const std::size_t at : sign_bytes_) image[at] &= ~sign_bit;
+  return true;
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codec/row_format.h"
+
+namespace kvsplit {
+
+/// A packed row in the bytes of one nominal row, as the host's sessions and slots carry it. The raw
+/// row (cache/packed_tensor.h) comes first; what makes a row of another precision recognisable is
+/// where there is room for it:
+///
+///   [ raw row | zeros | "kvsplit1" | fingerprint, 8 bytes ]   16 bytes or more left
+///   [ raw row ]   no room, coded: its scales' sign bits, 0 otherwise, show bits of the fingerprint
+///   [ f16 row ]   16 bits in a nominal f16 row: just the host's own row, exchanged with it freely
+///
+/// A nominal row of zeros is a packed row of zeros in any of them.
+class RowImage {
+ public:
+  /// The raw row of `format` must fit into nominal_row_bytes.
+  RowImage(const RowFormat& format, std::size_t nominal_row_bytes);
+
+  std::size_t bytes() const { return bytes_; }
+  std::size_t raw_bytes() const { return raw_bytes_; }
+
+  /// Marks an image whose first raw_bytes() hold a raw row.
+  void seal(std::span<std::byte> image) const;
+  /// Takes the marks off. False: these are not the marks of this format, the image is untouched.
+  bool open(std::span<std::byte> image) const;
+
+ private:
+  enum class Mark { trailer, scale_signs, none };
+
+  bool scale_sign(std::size_t scale) const;
+
+  std::size_t bytes_;
+  std::size_t raw_bytes_;
+  std::uint64_t fingerprint_;
+  Mark mark_;
+  std::vector<std::size_t> sign_bytes_;  ///< of each scale: the byte whose top bit is its sign
+};
+
+}  // namespace kvsplit
