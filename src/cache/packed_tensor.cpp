@@ -28,9 +28,10 @@ using GroupCodes = std::array<std::uint8_t, max_head_dim>;
 
 // Codes of row t of a tile, in channel order.
 void put_codes(std::byte* tile, const GroupLayout& group, Side side, int t, const GroupCodes& codes) {
-  for (int c = 0; c < group.n_channels; ++c) {
-    auto* block = reinterpret_cast<std::uint8_t*>(tile) + (c / block_channels) * block_bytes(group.bits);
-    put_code(block, group.bits, code_index(side, t, c % block_channels), codes[c]);
+  auto* block = reinterpret_cast<std::uint8_t*>(tile);
+  for (int c = 0; c < group.n_channels; c += block_channels, block += block_bytes(group.bits)) {
+    const auto put_row = side == Side::key ? put_key_row : put_value_row;
+    put_row(block, group.bits, t, codes.data() + c);
   }
 }
 

@@ -8,64 +8,72 @@
 namespace kvsplit {
 namespace {
 
-// Squares are summed in eight lanes so that the compiler may use vectors without changing the
-// order of additions: the bytes of a cache must be the same on every machine.
+// Sums run in eight lanes so that the compiler may use vectors without changing the order of
+// additions: the bytes of a cache must be the same on every machine.
 constexpr std::size_t lanes = 8;
+using Lanes = std::array<float, lanes>;
 
-template <typename Term>
-float sum_in_lanes(std::size_t n, Term term) {
-  std::array<float, lanes> partial{};
-  for (std::size_t i = 0; i < n; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += term(i + lane);
-  }
-  float sum = 0;
-  for (const float part : partial) sum += part;
-  return sum;
+float sum(const Lanes& partial) {
+  return ((partial[0] + partial[4]) + (partial[1] + partial[5])) +
+         ((partial[2] + partial[6]) + (partial[3] + partial[7]));
 }
 
 float largest_magnitude(std::span<const float> numbers) {
-  float largest = 0;
-  for (const float x : numbers) {
-    const float magnitude = std::fabs(x);
-    largest = magnitude > largest ? magnitude : largest;
+  Lanes largest{};
+  for (std::size_t i = 0; i < numbers.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const float magnitude = std::fabs(numbers[i + lane]);
+      largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+    }
   }
-  return largest < half_max ? largest : half_max;
+  float result = 0;
+  for (const float x : largest) result = x > result ? x : result;
+  return result < half_max ? result : half_max;
 }
 
-// The level next to x, as a float. Written so that NaN becomes level 0.
-float nearest_level(float x, float inverse_scale, float middle, float last) {
-  const float position = x * inverse_scale + middle + 0.5F;
-  const float low = position >= 0 ? position : 0;
-  return static_cast<float>(static_cast<int>(low < last ? low : last));
+// Number of the level next to x. Written so that NaN becomes level 0.
+int nearest_level(float x, float inverse_scale, float middle, float last) {
+  const float position = x * inverse_scale + (middle + 0.5F);
+  const float low = position > 0.0F ? position : 0.0F;
+  return static_cast<int>(low < last ? low : last);
 }
 
-struct Quantiser {
-  float middle;
-  float last;
+// For codes found with one scale, the scale that serves them best, argmin_s Σ (x − s·z)² with
+// z = code − middle, is Σ x·z / Σ z²; what it takes from the squared error Σ x² is (Σ x·z)² / Σ z².
+struct Fit {
+  float scale = 0;
+  float gain = 0;
 };
 
-float squared_error(std::span<const float> numbers, float scale, const Quantiser& q) {
+Fit fit_scale(std::span<const float> numbers, float scale, float middle, float last) {
   const float inverse = 1.0F / scale;
-  return sum_in_lanes(numbers.size(), [&](std::size_t i) {
-    const float level = nearest_level(numbers[i], inverse, q.middle, q.last);
-    const float error = numbers[i] - scale * (level - q.middle);
-    return error * error;
-  });
+  Lanes xz{};
+  Lanes zz{};
+  for (std::size_t i = 0; i < numbers.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const float x = numbers[i + lane];
+      const float z = static_cast<float>(nearest_level(x, inverse, middle, last)) - middle;
+      xz[lane] += x * z;
+      zz[lane] += z * z;
+    }
+  }
+  const float product = sum(xz);
+  const float square = sum(zz);  // never 0: no level lies in the middle
+  return {product / square, product * product / square};
 }
 
-// How far beyond the last level the search lets the largest number lie, in steps of 4 %. Few levels
-// gain from clipping one number to serve the other 31; at 6 bits and more nothing is left to gain.
-int n_candidates(int bits) { return bits <= 3 ? 8 : bits == 4 ? 6 : bits == 5 ? 4 : 1; }
+// Candidates put the largest number on the last level, then ever further beyond it in steps of 7 %.
+// Few levels gain from clipping one number to serve the other 31; 8 bits have nothing to gain.
+int n_candidates(int bits) { return bits <= 3 ? 5 : bits == 4 ? 4 : bits == 5 ? 2 : bits < 8 ? 1 : 0; }
 
-// argmin over s of Σ (x − s·z)², z = code − middle:  s = Σ x·z / Σ z².
-float least_squares_scale(std::span<const float> numbers, float scale, const Quantiser& q) {
-  const float inverse = 1.0F / scale;
-  const auto z = [&](std::size_t i) {
-    return nearest_level(numbers[i], inverse, q.middle, q.last) - q.middle;
-  };
-  const float xz = sum_in_lanes(numbers.size(), [&](std::size_t i) { return numbers[i] * z(i); });
-  const float zz = sum_in_lanes(numbers.size(), [&](std::size_t i) { return z(i) * z(i); });
-  return xz > 0 ? xz / zz : scale;
+float search_scale(std::span<const float> numbers, float first, int bits, float last) {
+  Fit best{first, 0};
+  for (int step = 0; step < n_candidates(bits); ++step) {
+    const float scale = first / (1.0F + 0.07F * static_cast<float>(step));
+    const Fit fit = fit_scale(numbers, scale, code_middle(bits), last);
+    if (fit.gain > best.gain) best = fit;
+  }
+  return best.scale;
 }
 
 }  // namespace
@@ -73,30 +81,16 @@ float least_squares_scale(std::span<const float> numbers, float scale, const Qua
 Half encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes) {
   assert(numbers.size() == codes.size() && numbers.size() % lanes == 0);
   assert(bits >= min_coded_bits && bits <= max_coded_bits);
-  const Quantiser q{code_middle(bits), static_cast<float>((1 << bits) - 1)};
-  const float largest = largest_magnitude(numbers);
-  const float first = largest / (q.middle > 0 ? q.middle : 1);
-
-  float best = first;
-  const int candidates = n_candidates(bits);
-  if (candidates > 1 && first > 0) {
-    float least = squared_error(numbers, first, q);
-    for (int step = 1; step < candidates; ++step) {
-      const float scale = first / (1.0F + 0.04F * static_cast<float>(step));
-      const float error = squared_error(numbers, scale, q);
-      if (error < least) {
-        least = error;
-        best = scale;
-      }
-    }
-    best = least_squares_scale(numbers, best, q);
-  }
+  const float middle = code_middle(bits);
+  const auto last = static_cast<float>((1 << bits) - 1);
+  const float first = largest_magnitude(numbers) / middle;
+  const float best = first > 0 ? search_scale(numbers, first, bits, last) : 0.0F;
 
   const Half stored = float_to_half(best < half_max ? best : half_max);
   const float scale = half_to_float(stored);
   const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    codes[i] = static_cast<std::uint8_t>(nearest_level(numbers[i], inverse, q.middle, q.last));
+    codes[i] = static_cast<std::uint8_t>(nearest_level(numbers[i], inverse, middle, last));
   }
   return stored;
 }

@@ -10,10 +10,9 @@
 //   2^bits levels, none at zero:   x̂ = scale · (code − (2^bits − 1) / 2),  code in 0 … 2^bits − 1
 //   scale: f16, one per group and token, never negative; 0 means that all numbers are 0
 //
-// The scale is searched: some candidates from "the largest number is the last level" upwards, where
-// the last cells catch more and the steps are finer; the best by squared error is then refined to
-// the least-squares scale of its own codes. |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1), give
-// or take f16's rounding of the scale.
+// The scale is searched: some candidates from "the largest number is the last level" to finer steps
+// that clip it; each is refined to the least-squares scale of its codes, and the best is taken.
+// |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1), give or take f16's rounding of the scale.
 // All-in cost: bits + 16 / n_channels per number; 0.5 beyond the width for groups of 32.
 namespace kvsplit {
 

@@ -69,6 +69,60 @@ inline void put_code(std::uint8_t* block, int bits, int index, unsigned code) {
   });
 }
 
+/// put_code for the 16 channels of row t of a block of keys: no byte is shared with another row.
+inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
+  for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
+    const unsigned mask = (1U << plane_bits) - 1U;
+    const auto part = [&](int c) { return (codes[c] >> low_bit) & mask; };
+    std::uint8_t* const plane = block + offset;
+    for (int j = 0; j < 4; ++j) {
+      switch (plane_bits) {
+        case 8:
+          for (int d = 0; d < 4; ++d) plane[d * 64 + t * 4 + j] = codes[d * 4 + j];
+          break;
+        case 4:
+          plane[t * 4 + j] = static_cast<std::uint8_t>(part(j) | part(4 + j) << 4U);
+          plane[64 + t * 4 + j] = static_cast<std::uint8_t>(part(8 + j) | part(12 + j) << 4U);
+          break;
+        case 2:
+          plane[t * 4 + j] = static_cast<std::uint8_t>(part(j) | part(4 + j) << 2U |
+                                                       part(8 + j) << 4U | part(12 + j) << 6U);
+          break;
+        default:
+          if (j < 2) {
+            unsigned byte = 0;
+            for (int c = 0; c < 8; ++c) byte |= part(j * 8 + c) << static_cast<unsigned>(c);
+            plane[t * 2 + j] = static_cast<std::uint8_t>(byte);
+          }
+      }
+    }
+  });
+}
+
+/// put_code for the 16 channels of row t of a block of values: rows share bytes, at one place for
+/// all channels but in planes of single bits.
+inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
+  for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
+    if (plane_bits == 1) {
+      for (int c = 0; c < 16; ++c) {
+        const PlacedBits place = place_in_plane(1, value_index(t, c));
+        std::uint8_t& byte = block[offset + place.byte];
+        const unsigned bit = (codes[c] >> low_bit) & 1U;
+        byte = static_cast<std::uint8_t>((byte & ~(1U << place.shift)) | bit << place.shift);
+      }
+      return;
+    }
+    const PlacedBits first = place_in_plane(plane_bits, value_index(t, 0));
+    const unsigned mask = (1U << plane_bits) - 1U;
+    std::uint8_t* const bytes = block + offset + first.byte;
+    for (int c = 0; c < 16; ++c) {
+      const unsigned part = (codes[c] >> low_bit) & mask;
+      bytes[c * 2] = static_cast<std::uint8_t>((bytes[c * 2] & ~(mask << first.shift)) |
+                                               part << first.shift);
+    }
+  });
+}
+
 inline unsigned get_code(const std::uint8_t* block, int bits, int index) {
   unsigned code = 0;
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
