@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "base/error.h"
+#include "host/backend.h"
+#include "host/context.h"
+#include "host/process.h"
+#include "support/run_program.h"
+
+namespace kvsplit::host {
+namespace {
+
+std::string load_error(const std::string& file) {
+  try {
+    const Model model(file, "CPU");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "loaded";
+}
+
+class Host : public testing::Test {
+ protected:
+  void SetUp() override { start(); }
+};
+
+TEST_F(Host, HasOurDeviceAndTheCpu) {
+  const std::vector<std::string> names = device_names();
+  EXPECT_EQ(std::count(names.begin(), names.end(), "KVSPLIT"), 1);
+  start();  // again
+  EXPECT_EQ(device_names().size(), names.size());
+  try {
+    find_device("NOSUCH");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("KVSPLIT"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(Host, SaysWhatIsWrongWithAModelFile) {
+  const test::TestFolder folder;
+  EXPECT_EQ(load_error(folder / "no.gguf"), (folder / "no.gguf") + ": no such file");
+  EXPECT_NE(load_error(folder / "").find("a folder"), std::string::npos);
+
+  test::write_file(folder / "empty.gguf", "");
+  EXPECT_NE(load_error(folder / "empty.gguf").find(": empty"), std::string::npos);
+
+  test::write_file(folder / "foreign.gguf", "PK\x03\x04 an archive");
+  EXPECT_NE(load_error(folder / "foreign.gguf").find("starts with 'PK\\x03\\x04', expected 'GGUF'"),
+            std::string::npos)
+      << load_error(folder / "foreign.gguf");
+
+  const std::string whole = test::contents(test::demo_model());
+  for (const std::size_t kept : {whole.size() / 2, std::size_t{100'000}, std::size_t{10}}) {
+    test::write_file(folder / "cut.gguf", whole.substr(0, kept));
+    const std::string message = load_error(folder / "cut.gguf");
+    EXPECT_NE(message.find("cut.gguf: truncated or damaged"), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+TEST_F(Host, KnowsTheModel) {
+  const Model model(test::demo_model(), "CPU");
+  const ModelFacts facts = model.facts();
+  EXPECT_EQ(facts.architecture, "llama");
+  EXPECT_EQ(facts.n_layers, 30);
+  EXPECT_EQ(facts.n_heads, 9);
+  EXPECT_EQ(facts.n_kv_heads, 3);
+  EXPECT_EQ(facts.n_context, 8192);
+  EXPECT_EQ(facts.file_bytes, 98362432U);
+  EXPECT_EQ(model.n_vocab(), 49152);
+  EXPECT_GT(model.tokenize("two flashes, close together").size(), 3U);
+}
+
+/// The sequence of `tokens`, decoded in pieces of the given lengths: the logits of its last token.
+std::vector<float> last_logits(Context& context, const std::vector<Token>& tokens, std::size_t piece) {
+  context.clear();
+  for (std::size_t at = 0; at < tokens.size(); at += piece) {
+    const std::size_t n = std::min(piece, tokens.size() - at);
+    context.decode(std::span(tokens).subspan(at, n), n - 1);
+  }
+  return {context.logits().begin(), context.logits().end()};
+}
+
+TEST_F(Host, DecodesInPiecesAndForgets) {
+  const Model model(test::demo_model(), "CPU");
+  ContextOptions options;
+  options.cache = parse_stock_cache("f16/f16");
+  options.n_context = 256;
+  Context context(model, options);
+  const std::vector<Token> tokens = model.tokenize("The keeper climbed the stairs and lit the");
+  const std::vector<float> expected = last_logits(context, tokens, tokens.size());
+  EXPECT_EQ(context.n_past(), static_cast<int>(tokens.size()));
+  ASSERT_EQ(expected.size(), static_cast<std::size_t>(model.n_vocab()));
+
+  // A token by itself takes another path through the matrix kernels: nearly the same numbers.
+  const std::vector<float> by_piece = last_logits(context, tokens, 3);
+  const auto top = [](const std::vector<float>& x) {
+    return std::max_element(x.begin(), x.end()) - x.begin();
+  };
+  EXPECT_EQ(top(by_piece), top(expected));
+
+  context.truncate(static_cast<int>(tokens.size()) - 1);
+  context.decode(std::span(tokens).last(1), 0);
+  EXPECT_EQ(context.n_past(), static_cast<int>(tokens.size()));
+  const std::vector<float> again(context.logits().begin(), context.logits().end());
+  EXPECT_EQ(top(again), top(expected));
+}
+
+TEST_F(Host, GivesTheReasonWhereAContextCannotBeMade) {
+  const Model model(test::demo_model(), "CPU");
+  ContextOptions options;
+  options.cache = kvsplit_cache({8, 4});
+  EXPECT_THROW(Context(model, options), Error) << "packed caches live on KVSPLIT only";
+}
+
+TEST_F(Host, SaysWhenTheContextIsFull) {
+  const Model model(test::demo_model(), "CPU");
+  ContextOptions options;
+  options.cache = parse_stock_cache("f16");
+  options.n_context = 256;
+  Context context(model, options);
+  const std::vector<Token> tokens(200, model.bos());
+  context.decode(tokens, tokens.size());
+  try {
+    context.decode(tokens, tokens.size());
+    FAIL() << "256 cells do not hold 400 tokens";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("the context is full"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(Host, PacksWhatIsAskedFor) {
+  const Model model(test::demo_model(), "KVSPLIT");
+  ContextOptions options;
+  options.n_context = 512;
+  std::size_t last = ~std::size_t{0};
+  for (const Precision precision : {Precision{16, 16}, Precision{8, 8}, Precision{8, 4}, Precision{4, 4}}) {
+    options.cache = kvsplit_cache(precision);
+    const Context context(model, options);
+    EXPECT_LT(context.cache_size().bytes(), last);
+    last = context.cache_size().bytes();
+  }
+}
+
+TEST(CacheChoice, ReadsLlamaCppsNames) {
+  const CacheChoice both = parse_stock_cache("q8_0/q4_0");
+  EXPECT_EQ(both.name(), "q8_0/q4_0");
+  EXPECT_EQ(both.k_bits(), 8);
+  EXPECT_EQ(both.v_bits(), 4);
+  EXPECT_EQ(parse_stock_cache("iq4_nl").name(), "iq4_nl/iq4_nl");
+  EXPECT_EQ(parse_stock_cache("bf16").k_bits(), 16);
+  EXPECT_THROW(parse_stock_cache("q3_K"), Error);
+  EXPECT_THROW(parse_stock_cache("q8_0/"), Error);
+  EXPECT_EQ(kvsplit_cache({8, 4}).name(), "K8V4");
+}
+
+TEST(Process, CountsThreadsAndMemory) {
+  EXPECT_GE(default_threads(), 1);
+  EXPECT_GT(peak_rss_bytes(), 1U << 20);
+}
+
+}  // namespace
+}  // namespace kvsplit::host

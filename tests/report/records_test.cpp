@@ -1,0 +1,132 @@
+#include "report/records.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace kvsplit::report {
+namespace {
+
+using measure::CacheRecord;
+using Json = nlohmann::json;
+
+CacheRecord measured() {
+  CacheRecord record;
+  record.cache = "K8V4";
+  record.engine = "kvsplit";
+  record.device = "KVSPLIT";
+  record.k_bits = 8;
+  record.v_bits = 4;
+  record.k_bits_all_in = 8.5;
+  record.v_bits_all_in = 4.5;
+  record.context = 2048;
+  record.kv_bytes = 76'677'120;
+  record.kv_context = 8192;
+  record.ppl = 17.25;
+  record.ppl_change_percent = 0.375;
+  record.kl_mean = 0.0078125;
+  record.kl_stderr = 0.0009765625;
+  record.same_top_percent = 96.5;
+  return record;
+}
+
+TEST(Records, HaveTheKeysThatAreDocumented) {
+  const std::set<std::string> promised = {
+      "cache",         "engine",   "k_bits",  "v_bits",   "k_bits_all_in", "v_bits_all_in",
+      "context",       "kv_bytes", "ppl",     "ppl_change_percent",        "kl_mean",
+      "kl_stderr",     "same_top_percent",    "prompt_tps",                "decode_tps",
+      "depth",         "peak_rss_bytes"};
+  const std::vector<CacheRecord> records = {measured()};
+  const Json list = Json::parse(json(records));
+  ASSERT_EQ(list.size(), 1U);
+  for (const std::string& key : promised) EXPECT_TRUE(list[0].contains(key)) << key;
+
+  std::ifstream stream(KVSPLIT_SOURCE_DIR "/docs/results.md");
+  const std::string manual(std::istreambuf_iterator<char>(stream), {});
+  for (const auto& item : list[0].items()) {
+    EXPECT_NE(manual.find("`" + item.key() + "`"), std::string::npos)
+        << "docs/results.md does not explain " << item.key();
+  }
+}
+
+TEST(Records, KeepNumbersAndSayNullWhereNothingWasMeasured) {
+  const std::vector<CacheRecord> records = {measured()};
+  const Json record = Json::parse(json(records))[0];
+  EXPECT_EQ(record["cache"], "K8V4");
+  EXPECT_EQ(record["kv_bytes"], 76'677'120);
+  EXPECT_EQ(record["kl_mean"], 0.0078125);
+  EXPECT_TRUE(record["prompt_tps"].is_null());
+  EXPECT_TRUE(record["peak_rss_bytes"].is_null());
+}
+
+TEST(Records, AsCsvHaveAHeaderAndOneLineEach) {
+  const std::vector<CacheRecord> records = {measured(), measured()};
+  std::istringstream stream(csv(records));
+  std::string header;
+  std::string first;
+  std::string second;
+  std::string none;
+  std::getline(stream, header);
+  std::getline(stream, first);
+  std::getline(stream, second);
+  EXPECT_FALSE(std::getline(stream, none));
+  EXPECT_EQ(header.rfind("cache,engine,device,k_bits,v_bits,k_bits_all_in,v_bits_all_in,context,", 0),
+            0U);
+  EXPECT_EQ(first.rfind("K8V4,kvsplit,KVSPLIT,8,4,8.5,4.5,2048,76677120,8192,17.25,", 0), 0U);
+  EXPECT_EQ(first, second);
+  EXPECT_EQ(std::count(header.begin(), header.end(), ','),
+            std::count(first.begin(), first.end(), ','));
+}
+
+TEST(Records, AsCsvQuoteWhatWouldBeMisread) {
+  CacheRecord record = measured();
+  record.cache = R"(K8,V4 "new")";
+  const std::vector<CacheRecord> records = {record};
+  EXPECT_NE(csv(records).find("\n\"K8,V4 \"\"new\"\"\",kvsplit,"), std::string::npos);
+}
+
+TEST(Records, AsTableLeaveOutWhatNobodyMeasured) {
+  const std::vector<CacheRecord> records = {measured()};
+  const std::string text = table(records).text();
+  EXPECT_NE(text.find("+0.38 %"), std::string::npos) << text;
+  EXPECT_NE(text.find("0.00781 ± 0.000977"), std::string::npos) << text;
+  EXPECT_NE(text.find("8.5/4.5"), std::string::npos) << text;
+  EXPECT_EQ(text.find("decode t/s"), std::string::npos) << text;
+  EXPECT_EQ(text.find("window"), std::string::npos) << "the same in all rows";
+}
+
+TEST(Records, AsTableShowTheWindowWhereItVaries) {
+  std::vector<CacheRecord> records = {measured(), measured()};
+  records[1].context = 512;
+  const std::string text = table(records).text();
+  EXPECT_NE(text.find("2,048"), std::string::npos) << text;
+}
+
+TEST(Records, AreWrittenAsTheNameEnds) {
+  const std::vector<CacheRecord> records = {measured()};
+  const auto folder = std::filesystem::temp_directory_path();
+  const std::string file = (folder / ("kvsplit-records-" + std::to_string(getpid()))).string();
+  write(file + ".json", records);
+  write(file + ".csv", records);
+  const auto contents = [](const std::string& name) {
+    std::ifstream stream(name);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  EXPECT_EQ(contents(file + ".json"), json(records));
+  EXPECT_EQ(contents(file + ".csv"), csv(records));
+  std::filesystem::remove(file + ".json");
+  std::filesystem::remove(file + ".csv");
+  EXPECT_THROW(write(file + ".txt", records), Error);
+  EXPECT_THROW(write("/no/such/folder/x.csv", records), Error);
+}
+
+}  // namespace
+}  // namespace kvsplit::report

@@ -1,0 +1,64 @@
+#include "report/verdict.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace kvsplit::report {
+namespace {
+
+using measure::CacheRecord;
+
+CacheRecord cache(const std::string& name, std::uint64_t mib, double kl) {
+  CacheRecord record;
+  record.cache = name;
+  record.engine = "kvsplit";
+  record.kv_bytes = mib << 20;
+  record.kl_mean = kl;
+  record.ppl_change_percent = 0.5;
+  return record;
+}
+
+bool begins_with(const std::string& text, const std::string& start) {
+  return text.rfind(start, 0) == 0;
+}
+
+TEST(Recommendation, IsTheSmallestCacheWithoutVisibleDamage) {
+  const std::vector<CacheRecord> records = {cache("FP16", 180, 0), cache("K8V8", 96, 0.001),
+                                            cache("K8V4", 73, 0.006), cache("K4V4", 51, 0.05)};
+  const std::string advice = recommendation(records);
+  EXPECT_TRUE(begins_with(advice, "Take K8V4, the smallest")) << advice;
+  EXPECT_NE(advice.find("73.00 MiB instead of 180.00 MiB (2.5 times smaller"), std::string::npos)
+      << advice;
+}
+
+TEST(Recommendation, AmongEqualsIsTheFastest) {
+  std::vector<CacheRecord> records = {cache("FP16", 180, 0), cache("q8_0/q4_0", 73, 0.005),
+                                      cache("K8V4", 73, 0.006)};
+  records[1].engine = "stock";
+  EXPECT_TRUE(begins_with(recommendation(records), "Take llama.cpp's own q8_0/q4_0"));
+  records[1].decode_tps = 60;
+  records[2].decode_tps = 100;
+  EXPECT_TRUE(begins_with(recommendation(records), "Take K8V4"));
+}
+
+TEST(Recommendation, IsToStayWhereEverythingDoesDamage) {
+  const std::vector<CacheRecord> records = {cache("FP16", 180, 0), cache("K8V4", 73, 0.5)};
+  EXPECT_TRUE(begins_with(recommendation(records), "Stay with FP16"));
+}
+
+TEST(Recommendation, NeedsSomethingToCompare) {
+  const std::vector<CacheRecord> records = {cache("FP16", 180, 0)};
+  EXPECT_EQ(recommendation(records), "");
+}
+
+TEST(Damage, IsMarkedAboveTheBoundOnly) {
+  EXPECT_FALSE(is_damaged(cache("K8V4", 73, visible_damage_kl)));
+  EXPECT_TRUE(is_damaged(cache("K4V4", 51, visible_damage_kl * 1.01)));
+  EXPECT_FALSE(is_damaged(CacheRecord{}));
+  const std::vector<CacheRecord> fine = {cache("K8V4", 73, 0.001)};
+  EXPECT_EQ(damage_legend(fine), "");
+}
+
+}  // namespace
+}  // namespace kvsplit::report
