@@ -6,7 +6,6 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -106,8 +105,8 @@ struct ThreadScratch {
   std::array<float, max_query_rows * max_head_groups> offsets;
   std::array<const Half*, max_query_rows> masks;
   std::array<float, max_query_rows> slopes;
-  std::array<float, max_query_rows> max;
-  std::array<float, max_query_rows> sum;
+  alignas(64) std::array<float, max_query_rows> max;
+  alignas(64) std::array<float, max_query_rows * 16> sums;
   alignas(64) std::array<float, max_query_rows * max_head_dim> out;
   std::array<GroupTiles, max_head_groups> k_groups, v_groups;
   KernelScratch kernel;
@@ -208,19 +207,26 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   task.masks = scratch.masks.data();
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
-  task.state = {scratch.max.data(), scratch.sum.data(), scratch.out.data()};
+  task.state = {scratch.max.data(), scratch.sums.data(), scratch.out.data()};
   task.scratch = &scratch.kernel;
   return task;
 }
 
 void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
   AttendTask task = task_for(a, block, scratch);
-  std::fill_n(scratch.max.begin(), block.n_rows, -std::numeric_limits<float>::infinity());
-  std::fill_n(scratch.sum.begin(), block.n_rows, 0.0F);
+  scratch.max.fill(lowest_score);
+  std::fill_n(scratch.sums.begin(), block.n_rows * 16, 0.0F);
   std::fill_n(scratch.out.begin(), block.n_rows * task.head_dim_v, 0.0F);
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
   if (task.first_cell < task.end_cell) kernels().attend(task);
+}
+
+float row_sum(const ThreadScratch& scratch, int index) {
+  const float* const parts = scratch.sums.data() + static_cast<std::ptrdiff_t>(index) * 16;
+  float sum = 0;
+  for (int i = 0; i < 16; ++i) sum += parts[i];
+  return sum;
 }
 
 // Ends a row: the sink takes its share of the sum, and the output is turned back and stored.
@@ -262,7 +268,7 @@ void store_partials(const Attention& a, const RowBlock& block, int piece,
   for (int index = 0; index < block.n_rows; ++index) {
     float* const to = partial(a, block, index, piece);
     to[0] = scratch.max[index];
-    to[1] = scratch.sum[index];
+    to[1] = row_sum(scratch, index);
     std::copy_n(scratch.out.data() + index * dim, dim, to + 2);
   }
 }
@@ -271,14 +277,14 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
   const auto dim = static_cast<std::size_t>(a.v.head_dim());
   const std::span<float> out{scratch.out.data(), dim};
   std::ranges::fill(out, 0.0F);
-  float max = -std::numeric_limits<float>::infinity();
+  float max = lowest_score;
   for (int piece = 0; piece < a.division.n_pieces; ++piece) {
     max = std::max(max, *partial(a, block, index, piece));
   }
   float sum = 0;
   for (int piece = 0; piece < a.division.n_pieces; ++piece) {
     const float* const from = partial(a, block, index, piece);
-    if (from[1] == 0) continue;  // saw nothing; its maximum is -inf
+    if (from[1] == 0) continue;  // saw nothing
     const float weight = std::exp2(from[0] - max);
     sum += weight * from[1];
     for (std::size_t i = 0; i < dim; ++i) out[i] += weight * from[2 + i];
@@ -300,7 +306,7 @@ void attend_whole(const Attention& a, Worker worker, ThreadScratch& scratch) {
     prepare_block(a, block, scratch);
     run_piece(a, block, 0, scratch);
     for (int index = 0; index < block.n_rows; ++index) {
-      finish_row(a, block, index, scratch.max[index], scratch.sum[index],
+      finish_row(a, block, index, scratch.max[index], row_sum(scratch, index),
                  {scratch.out.data() + index * dim, dim});
     }
   }

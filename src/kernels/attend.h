@@ -38,17 +38,26 @@ struct QueryRows {
   const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
 };
 
-/// Softmax so far of each row: out holds Σ 2^(s − max) · v, sum holds Σ 2^(s − max).
+/// What the maximum of a row is before it has seen any cell: finite, so that differences are, and
+/// below all scores.
+inline constexpr float lowest_score = -1e30F;
+
+/// Softmax so far of each row: out holds Σ 2^(s − max) · v; sums hold Σ 2^(s − max) in 16 parts.
+/// Rows are rounded up to a multiple of 16 in max.
 struct SoftmaxRows {
-  float* max = nullptr;  ///< [n_rows]; -inf: the row has seen no cell
-  float* sum = nullptr;  ///< [n_rows]
-  float* out = nullptr;  ///< [n_rows, head_dim_v]
+  float* max = nullptr;   ///< [n_rows]; lowest_score: the row has seen no cell
+  float* sums = nullptr;  ///< [n_rows, 16]
+  float* out = nullptr;   ///< [n_rows, head_dim_v]
 };
 
 /// Memory that one thread's tasks work in; aligned for the widest vectors.
 struct alignas(64) KernelScratch {
   float scores[max_query_rows][cells_per_step];
   float bias[max_query_rows][cells_per_step];
+  float totals[max_query_rows][16];  ///< of a step's weights
+  float step_max[max_query_rows];
+  float keep[max_query_rows];   ///< what a step does to the sums: out · keep + step · fresh
+  float fresh[max_query_rows];
   std::int16_t weights[max_query_rows][cells_per_step];
   std::uint8_t codes[cells_per_step * max_kernel_head_dim];
 };

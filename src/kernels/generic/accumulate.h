@@ -75,7 +75,7 @@ struct StepValues {
 template <int N, int B>
 inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
                              const StepValues& values, int first_block, const int* rows,
-                             const StepRow* steps, const IntegerWeights* integers) {
+                             const IntegerWeights* integers) {
   const std::int16_t* weights[N];
   for (int n = 0; n < N; ++n) weights[n] = task.scratch->weights[rows[n]];
   I32 sums[B][N];
@@ -95,22 +95,21 @@ inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
     }
   }
   for (int n = 0; n < N; ++n) {
-    const StepRow& step = steps[rows[n]];
     const F32 offset = splat(integers[rows[n]].middle_sum);
-    const F32 unit = splat(integers[rows[n]].unit * step.fresh);
+    const F32 unit = splat(integers[rows[n]].unit * task.scratch->fresh[rows[n]]);
+    const F32 keep = splat(task.scratch->keep[rows[n]]);
     float* const out =
         task.state.out + rows[n] * task.head_dim_v + group.first_channel + first_block * 16;
     for (int b = 0; b < B; ++b) {
       const F32 fresh = (to_f32(sums[b][n]) - offset) * unit;
-      store(out + b * 16, multiply_add(load(out + b * 16), splat(step.keep), fresh));
+      store(out + b * 16, multiply_add(load(out + b * 16), keep, fresh));
     }
   }
 }
 
 template <int N>
 inline void accumulate_halves(const AttendTask& task, const GroupTiles& group,
-                              const StepValues& values, int block, const int* rows,
-                              const StepRow* steps) {
+                              const StepValues& values, int block, const int* rows) {
   F32 sums[N];
   for (int n = 0; n < N; ++n) sums[n] = splat(0.0F);
   for (int t = 0; t < values.n_tiles; ++t) {
@@ -124,15 +123,15 @@ inline void accumulate_halves(const AttendTask& task, const GroupTiles& group,
     }
   }
   for (int n = 0; n < N; ++n) {
-    const StepRow& step = steps[rows[n]];
+    const F32 keep = splat(task.scratch->keep[rows[n]]);
+    const F32 fresh = splat(task.scratch->fresh[rows[n]]);
     float* const out = task.state.out + rows[n] * task.head_dim_v + group.first_channel + block * 16;
-    store(out, multiply_add(load(out), splat(step.keep), sums[n] * splat(step.fresh)));
+    store(out, multiply_add(load(out), keep, sums[n] * fresh));
   }
 }
 
 inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& group,
-                                   std::int64_t first_tile, int n_tiles, const StepMask& mask,
-                                   const StepRow* steps) {
+                                   std::int64_t first_tile, int n_tiles, const StepMask& mask) {
   StepValues values{n_tiles, {}};
   std::uint8_t* room = task.scratch->codes;
   for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
@@ -149,35 +148,34 @@ inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& gro
     const int* const rows = mask.rows + first;
     int block = 0;
     for (; block + 2 <= group.n_blocks; block += 2) {
-      accumulate_coded<N, 2>(task, group, values, block, rows, steps, integers);
+      accumulate_coded<N, 2>(task, group, values, block, rows, integers);
     }
     if (block < group.n_blocks) {
-      accumulate_coded<N, 1>(task, group, values, block, rows, steps, integers);
+      accumulate_coded<N, 1>(task, group, values, block, rows, integers);
     }
   });
 }
 
 inline void accumulate_half_group(const AttendTask& task, const GroupTiles& group,
-                                  std::int64_t first_tile, int n_tiles, const StepMask& mask,
-                                  const StepRow* steps) {
+                                  std::int64_t first_tile, int n_tiles, const StepMask& mask) {
   StepValues values{n_tiles, {}};
   std::uint8_t* room = nullptr;
   for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
   for (int block = 0; block < group.n_blocks; ++block) {
     in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
       constexpr int N = decltype(batch)::n;
-      accumulate_halves<N>(task, group, values, block, mask.rows + first, steps);
+      accumulate_halves<N>(task, group, values, block, mask.rows + first);
     });
   }
 }
 
 inline void accumulate_step(const AttendTask& task, std::int64_t first_tile, int n_tiles,
-                            const StepMask& mask, const StepRow* steps) {
+                            const StepMask& mask) {
   for (const GroupTiles& group : task.v_groups) {
     if (group.bits == 16) {
-      accumulate_half_group(task, group, first_tile, n_tiles, mask, steps);
+      accumulate_half_group(task, group, first_tile, n_tiles, mask);
     } else {
-      accumulate_coded_group(task, group, first_tile, n_tiles, mask, steps);
+      accumulate_coded_group(task, group, first_tile, n_tiles, mask);
     }
   }
 }

@@ -3,7 +3,6 @@
 void attend(const AttendTask& task) {
   StepMask mask;
   StepKeys keys;
-  StepRow steps[max_query_rows];
   for (std::int64_t cell = task.first_cell; cell < task.end_cell; cell += cells_per_step) {
     const std::int64_t left = task.end_cell - cell;
     const int n_cells = left < cells_per_step ? static_cast<int>(left) : cells_per_step;
@@ -13,9 +12,7 @@ void attend(const AttendTask& task) {
     keys.n_tiles = (n_cells + kernel_tile_rows - 1) / kernel_tile_rows;
     prepare_keys(task, first_tile, keys);
     score_step(task, keys, mask.rows, mask.n_rows);
-    for (int i = 0; i < mask.n_rows; ++i) {
-      steps[mask.rows[i]] = softmax_row(task, mask, mask.rows[i]);
-    }
-    accumulate_step(task, first_tile, keys.n_tiles, mask, steps);
+    softmax_step(task, mask);
+    accumulate_step(task, first_tile, keys.n_tiles, mask);
   }
 }

@@ -1,11 +1,5 @@
 // One step's softmax: which rows see any of its cells, and the weights of those that do.
 
-// What a step does to a row's running sums: out = out · keep + Σ weight · v · fresh.
-struct StepRow {
-  float keep;
-  float fresh;
-};
-
 // The rows of a step that see at least one of its cells, and what the mask adds for each.
 struct StepMask {
   int n_rows = 0;
@@ -61,9 +55,9 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, i
   }
 }
 
-// Weights of one row relative to the step's own maximum, so that they use all of their 16 bits
-// however small the step's share of the whole is.
-inline StepRow softmax_row(const AttendTask& task, const StepMask& step, int row) {
+// Scores of one row become weights relative to the step's own maximum, so that they use all of
+// their 16 bits however small the step's share of the whole is.
+inline void weigh_row(const AttendTask& task, const StepMask& step, int row) {
   float* const scores = task.scratch->scores[row];
   F32 s[tiles_per_step];
   for (int t = 0; t < tiles_per_step; ++t) s[t] = load(scores + t * kernel_tile_rows);
@@ -83,16 +77,34 @@ inline StepRow softmax_row(const AttendTask& task, const StepMask& step, int row
     store(scores + t * kernel_tile_rows, weight);
     total = total + weight;
   }
+  task.scratch->step_max[row] = step_max;
+  store(task.scratch->totals[row], total);
+}
 
-  float& max = task.state.max[row];
-  float& sum_so_far = task.state.sum[row];
-  StepRow result{1.0F, 1.0F};
-  if (step_max > max) {
-    result.keep = std::exp2(max - step_max);
-    max = step_max;
-  } else {
-    result.fresh = std::exp2(step_max - max);
+// How old sums and the step's are scaled to their common maximum, for 16 rows at a time.
+inline void rescale_rows(const AttendTask& task) {
+  KernelScratch& scratch = *task.scratch;
+  for (int row = 0; row < task.queries.n_rows; row += 16) {
+    const F32 old_max = load(task.state.max + row);
+    const F32 step_max = load(scratch.step_max + row);
+    const F32 new_max = maximum(old_max, step_max);
+    store(scratch.keep + row, exp2_not_positive(old_max - new_max));
+    store(scratch.fresh + row, exp2_not_positive(step_max - new_max));
+    store(task.state.max + row, new_max);
   }
-  sum_so_far = sum_so_far * result.keep + sum(total) * result.fresh;
-  return result;
+}
+
+inline void softmax_step(const AttendTask& task, const StepMask& step) {
+  KernelScratch& scratch = *task.scratch;
+  for (int row = 0; row < task.queries.n_rows; row += 16) {
+    store(scratch.step_max + row, splat(lowest_score));
+  }
+  for (int i = 0; i < step.n_rows; ++i) weigh_row(task, step, step.rows[i]);
+  rescale_rows(task);
+  for (int i = 0; i < step.n_rows; ++i) {
+    const int row = step.rows[i];
+    float* const sums = task.state.sums + row * 16;
+    const F32 fresh = load(scratch.totals[row]) * splat(scratch.fresh[row]);
+    store(sums, multiply_add(load(sums), splat(scratch.keep[row]), fresh));
+  }
 }
