@@ -5,6 +5,7 @@ include(GoogleTest)
 
 set(KVSPLIT_UNIT_ROOMS base kernels codec cache report repo)
 set(KVSPLIT_SERIAL_ROOMS programs cli)  # they start programs that use all cores
+set(KVSPLIT_MODEL_ROOMS host measure tune cli programs)  # they read the demo model
 
 # What a room's tests link. Only that much, so that one room's tests do not wait for the others.
 # tests/support is a library that they share.
@@ -56,14 +57,13 @@ function(kvsplit_test_room room)
   if(room IN_LIST KVSPLIT_SERIAL_ROOMS)
     set(serial ON)
   endif()
+  set(fixture "")
+  if(room IN_LIST KVSPLIT_MODEL_ROOMS AND TARGET kvsplit)
+    set(fixture demo_model)
+  endif()
   file(APPEND ${KVSPLIT_TEST_PROPERTIES}
-    "kvsplit_properties(\"${room};${label}\" ${serial} \${${target}_cases})\n")
+    "kvsplit_properties(\"${room};${label}\" ${serial} \"${fixture}\" \${${target}_cases})\n")
 endfunction()
-
-set(KVSPLIT_TEST_MODEL_LINE "")
-if(KVSPLIT_TEST_MODEL)
-  set(KVSPLIT_TEST_MODEL_LINE "\"KVSPLIT_TEST_MODEL=${KVSPLIT_TEST_MODEL}\"")
-endif()
 
 # Properties are set by a file of our own that CTest reads after the cases are known, because
 # gtest_discover_tests cannot pass on a property that is a list, as ENVIRONMENT is.
@@ -77,6 +77,12 @@ foreach(room ${folders})
     kvsplit_test_room(${room})
   endif()
 endforeach()
+
+if(TARGET kvsplit)
+  add_test(NAME model.pull COMMAND kvsplit pull smollm2-135m)
+  set_tests_properties(model.pull PROPERTIES
+    FIXTURES_SETUP demo_model LABELS "model;pull" TIMEOUT 600)
+endif()
 
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY
   TEST_INCLUDE_FILES ${KVSPLIT_TEST_PROPERTIES})

@@ -1,6 +1,8 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: where things are, how to talk, how to show progress.
 # Works with bash 3.2, which is what a Mac has.
 
+# shellcheck disable=SC2034  # used by the scripts that source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf 'kvsplit: %s\n' "$*" >&2; }

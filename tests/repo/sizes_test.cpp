@@ -1,8 +1,6 @@
 // Small is a number: how long a file, a room and the product may be.
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "repo/source_tree.h"
 
 namespace kvsplit::repo {
@@ -13,11 +11,17 @@ constexpr std::size_t plugin_lines = 800;
 constexpr std::size_t product_lines = 8000;
 constexpr std::size_t line_columns = 100;
 
-std::size_t total_lines(const std::vector<SourceFile>& files, std::string_view folder) {
-  return std::accumulate(files.begin(), files.end(), std::size_t{0},
-                         [&](std::size_t sum, const SourceFile& file) {
-                           return sum + (file.is_in(folder) ? file.lines.size() : 0);
-                         });
+/// Lines with code on them: blank lines and lines of comment alone cost a reader nothing.
+std::size_t code_lines(const std::vector<SourceFile>& files, std::string_view folder) {
+  std::size_t sum = 0;
+  for (const SourceFile& file : files) {
+    if (!file.is_in(folder)) continue;
+    for (const std::string& line : file.lines) {
+      const std::size_t first = line.find_first_not_of(" \t");
+      if (first != std::string::npos && line.compare(first, 2, "//") != 0) ++sum;
+    }
+  }
+  return sum;
 }
 
 std::vector<std::string> long_files(const std::vector<SourceFile>& files) {
@@ -47,10 +51,14 @@ std::vector<std::string> long_lines(const std::vector<SourceFile>& files) {
   return complaints;
 }
 
+/// Those of kernels/generic/ and kernels/simd/ are pieces of one instruction set's source file.
 std::vector<std::string> headers_without_guard(const std::vector<SourceFile>& files) {
   std::vector<std::string> complaints;
   for (const SourceFile& file : files) {
-    if (!file.path.ends_with(".h")) continue;
+    if (!file.path.ends_with(".h") || file.is_in("src/kernels/generic/") ||
+        file.is_in("src/kernels/simd/")) {
+      continue;
+    }
     if (std::find(file.lines.begin(), file.lines.end(), "#pragma once") != file.lines.end())
       continue;
     complaints.push_back(file.path);
@@ -77,11 +85,13 @@ TEST(Sizes, NoLineIsLong) {
 }
 
 TEST(Sizes, TheGlueIsThin) {
-  EXPECT_LE(total_lines(read_sources({"src"}), "src/plugin/"), plugin_lines);
+  EXPECT_EQ(code_lines({{"src/plugin/a.h", {"int a;", "", "  // why", "  int b;"}}}, "src/plugin/"),
+            2U);
+  EXPECT_LE(code_lines(read_sources({"src"}), "src/plugin/"), plugin_lines);
 }
 
 TEST(Sizes, TheProductIsSmall) {
-  const std::size_t lines = total_lines(read_sources({"src"}), "src/");
+  const std::size_t lines = code_lines(read_sources({"src"}), "src/");
   EXPECT_GT(lines, 100U);
   EXPECT_LE(lines, product_lines);
 }

@@ -1,0 +1,63 @@
+# A thin face over the scripts and the CMake presets; `make help` lists what there is.
+# Nothing here asks a question, and everything is safe to repeat.
+.DEFAULT_GOAL := help
+SHELL := bash
+MAKEFLAGS += --no-print-directory
+.PHONY: help run build test tools asan tsan debug bench format lint clean
+
+LABEL ?= .
+program := build/release/kvsplit
+text := examples/texts/lighthouse.txt
+jobs := $(or $(KVSPLIT_JOBS),$(shell getconf _NPROCESSORS_ONLN))
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@echo 'KVSPLIT_LLAMA_SOURCE=DIR takes a llama.cpp checkout instead of the pinned version.'
+
+run: build ## build all, get the demo model, and compare cache precisions on it
+	@$(program) pull
+	@$(program) compare -m "$$($(program) pull --path)" -f $(text)
+
+build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not there yet
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build release kvsplit ggml-kvsplit
+
+tools: ## build llama.cpp's own programs: llama-cli, llama-server, llama-bench …
+	@scripts/setup build
+	@scripts/llama-cpp tools
+
+test: tools ## build and run all tests; LABEL=unit only those that need no model
+	@scripts/llama-cpp modules
+	@scripts/build release
+	@ctest --preset release -L '$(LABEL)' -j $(jobs)
+
+asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build $@
+	@ctest --preset $@ -L '$(LABEL)' -j $(jobs)
+
+debug: ## build without optimisation, for a debugger
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build debug
+
+bench: ## the benchmarks of our own kernels and attention
+	@scripts/setup build bench
+	@scripts/llama-cpp libs
+	@scripts/build bench
+	@for program in build/bench/bench/*; do "$$program" || exit 1; done
+
+format: ## clang-format over our sources
+	@scripts/setup lint
+	@scripts/lint --fix
+
+lint: ## check format and clang-tidy
+	@scripts/setup build lint
+	@scripts/llama-cpp libs
+	@scripts/build release kvsplit ggml-kvsplit
+	@scripts/lint
+
+clean: ## remove build/ (llama.cpp's build stays in the user's cache folder)
+	@rm -rf build
