@@ -64,7 +64,9 @@ Fit fit_scale(std::span<const float> numbers, float scale, float middle, float l
 
 // Candidates put the largest number on the last level, then ever further beyond it in steps of 7 %.
 // Few levels gain from clipping one number to serve the other 31; 8 bits have nothing to gain.
-int n_candidates(int bits) { return bits <= 3 ? 5 : bits == 4 ? 4 : bits == 5 ? 2 : bits < 8 ? 1 : 0; }
+int n_candidates(int bits) {
+  return bits <= 3 ? 5 : bits == 4 ? 4 : bits == 5 ? 2 : bits < 8 ? 1 : 0;
+}
 
 float search_scale(std::span<const float> numbers, float first, int bits, float last) {
   Fit best{first, 0};
@@ -83,8 +85,11 @@ Half encode_group(std::span<const float> numbers, int bits, std::span<std::uint8
   assert(bits >= min_coded_bits && bits <= max_coded_bits);
   const float middle = code_middle(bits);
   const auto last = static_cast<float>((1 << bits) - 1);
-  const float first = largest_magnitude(numbers) / middle;
-  const float best = first > 0 ? search_scale(numbers, first, bits, last) : 0.0F;
+  const float largest = largest_magnitude(numbers);
+  const float first = largest / middle;
+  // At half_max there may be infinities behind it, which no scale fits.
+  const bool searched = largest > 0 && largest < half_max;
+  const float best = searched ? search_scale(numbers, first, bits, last) : first;
 
   const Half stored = float_to_half(best < half_max ? best : half_max);
   const float scale = half_to_float(stored);

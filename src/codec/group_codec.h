@@ -20,7 +20,7 @@ inline constexpr int min_coded_bits = 1;
 inline constexpr int max_coded_bits = 8;
 
 /// Quantises the numbers of a group. codes: one per number. Returns the scale.
-/// Numbers that are not finite are taken as the largest f16.
+/// What f16 cannot hold, infinities too, is taken as its largest number, NaN as the lowest level.
 Half encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes);
 
 /// The numbers that codes stand for.
