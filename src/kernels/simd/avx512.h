@@ -28,7 +28,6 @@ inline F32 multiply_add(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); 
 inline F32 maximum(F32 a, F32 b) { return _mm512_max_ps(a, b); }
 inline F32 minimum(F32 a, F32 b) { return _mm512_min_ps(a, b); }
 inline float largest(F32 a) { return _mm512_reduce_max_ps(a); }
-inline float sum(F32 a) { return _mm512_reduce_add_ps(a); }
 inline F32 round_to_integer(F32 a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -68,11 +68,6 @@ float largest(F32 a) {
   for (int i = 1; i < 16; ++i) result = a.lane[i] > result ? a.lane[i] : result;
   return result;
 }
-float sum(F32 a) {
-  float result = 0;
-  for (int i = 0; i < 16; ++i) result += a.lane[i];
-  return result;
-}
 F32 round_to_integer(F32 a) {
   return make<F32>(16, [&](int i) { return std::nearbyint(a.lane[i]); });
 }
