@@ -27,7 +27,9 @@ tools: ## build llama.cpp's own programs: llama-cli, llama-server, llama-bench â
 	@scripts/setup build
 	@scripts/llama-cpp tools
 
-test: tools ## build and run all tests; LABEL=unit only those that need no model
+test: ## build and run all tests; LABEL=unit only those that need no model
+	@scripts/setup build test
+	@scripts/llama-cpp tools
 	@scripts/llama-cpp modules
 	@scripts/build release
 	@ctest --preset release -L '$(LABEL)' -j $(jobs)

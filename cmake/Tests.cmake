@@ -43,7 +43,7 @@ function(kvsplit_test_room room)
   endif()
   set(target ${room}_test)
   add_executable(${target} ${sources})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${KVSPLIT_NEEDS_${room}} GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE KVSPLIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${target}
