@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 
 #include "base/half.h"
@@ -22,6 +23,12 @@ Half load_half(const std::byte* at) {
   Half value = 0;
   std::memcpy(&value, at, sizeof(value));
   return value;
+}
+
+// Attention multiplies by 0 what a query does not see: were a cell infinite or NaN, one sequence's
+// broken numbers would reach the others.
+Half finite_half(float x) {
+  return std::isnan(x) ? Half{0} : float_to_half(std::clamp(x, -half_max, half_max));
 }
 
 using GroupCodes = std::array<std::uint8_t, max_head_dim>;
@@ -162,7 +169,7 @@ void PackedTensor::write_head(std::int64_t row, int head, const float* values) {
     } else {
       for (int c = 0; c < group.n_channels; ++c) {
         const float x = turned[in_head + static_cast<std::size_t>(c)];
-        store_half(half_at(at, side_, t, c), float_to_half(std::clamp(x, -half_max, half_max)));
+        store_half(half_at(at, side_, t, c), finite_half(x));
       }
     }
   }

@@ -111,6 +111,27 @@ TEST(BitPlanes, NeighboursKeepTheirBits) {
   }
 }
 
+using PutRow = void (*)(std::uint8_t*, int, int, const std::uint8_t*);
+
+TEST(BitPlanes, AWholeRowIsPutLikeItsCodes) {
+  constexpr std::array put_row{PutRow{put_key_row}, PutRow{put_value_row}};
+  for (std::size_t side = 0; side < orders.size(); ++side) {
+    for (int bits = 1; bits <= 8; ++bits) {
+      const auto before = random_codes(8, 3);
+      const auto codes = random_codes(bits, 4);
+      for (int t = 0; t < 16; ++t) {
+        Block by_code = before;
+        Block by_row = before;
+        for (int c = 0; c < 16; ++c) {
+          put_code(by_code.data(), bits, orders[side].index(t, c), codes[c]);
+        }
+        put_row[side](by_row.data(), bits, t, codes.data());
+        ASSERT_EQ(by_row, by_code) << orders[side].name << ", " << bits << " bits, row " << t;
+      }
+    }
+  }
+}
+
 struct Byte {
   int at;
   int value;

@@ -32,8 +32,10 @@ class ZeroedMemory {
 /// A packed tensor together with its memory.
 class OwnedTensor {
  public:
+  OwnedTensor(const RowFormat& format, Side side, CellShape cells)
+      : memory_(PackedTensor::bytes(format, cells)), tensor_(format, side, cells, memory_.get()) {}
   OwnedTensor(const RowFormat& format, Side side, CellShape cells, int head_dim)
-      : memory_(PackedTensor::bytes(format, cells)), tensor_(format, side, cells, memory_.get()) {
+      : OwnedTensor(format, side, cells) {
     tensor_.bind_heads(head_dim);
   }
   PackedTensor& operator*() { return tensor_; }
