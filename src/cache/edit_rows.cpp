@@ -4,9 +4,23 @@
 #include <vector>
 
 namespace kvsplit {
+namespace {
 
-void edit_rows(PackedTensor& tensor, Worker worker, const std::function<bool(std::int64_t)>& chosen,
-               const std::function<void(DecodedRows)>& edit) {
+// Calls copy(here, there) for each head of a decoded row and its part elsewhere.
+template <class Copy>
+void for_each_head(const PackedTensor& tensor, const HeadParts& parts, std::int64_t row,
+                   float* values, const Copy& copy) {
+  std::byte* const there = parts.numbers + static_cast<std::size_t>(row) * parts.row_stride;
+  for (int head = 0; head < tensor.n_heads(); ++head) {
+    copy(values + static_cast<std::ptrdiff_t>(head) * tensor.head_dim() + parts.first_channel,
+         reinterpret_cast<float*>(there + static_cast<std::size_t>(head) * parts.head_stride));
+  }
+}
+
+}  // namespace
+
+void edit_rows(PackedTensor& tensor, const ChooseRow& chosen,
+               const std::function<void(DecodedRows)>& edit, Worker worker) {
   const auto n_channels = static_cast<std::size_t>(tensor.format().n_channels());
   const CellShape cells = tensor.cells();
   std::vector<float> values(n_channels * max_edited_rows);
@@ -29,6 +43,30 @@ void edit_rows(PackedTensor& tensor, Worker worker, const std::function<bool(std
       tensor.write({values.data(), n_channels * sizeof(float), rows}, Worker{});
     }
   }
+}
+
+void decode_parts(const PackedTensor& tensor, const HeadParts& parts, Worker worker) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.format().n_channels()));
+  for (std::int64_t row = worker.index; row < tensor.cells().n_rows(); row += worker.count) {
+    tensor.read(row, values);
+    for_each_head(tensor, parts, row, values.data(), [&](const float* here, float* there) {
+      std::copy_n(here, parts.n_channels, there);
+    });
+  }
+}
+
+void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ChooseRow& chosen,
+                  Worker worker) {
+  const auto put_parts = [&](DecodedRows decoded) {
+    float* values = decoded.values;
+    for (const std::int64_t row : decoded.rows) {
+      for_each_head(tensor, parts, row, values, [&](float* here, const float* there) {
+        std::copy_n(there, parts.n_channels, here);
+      });
+      values += tensor.format().n_channels();
+    }
+  };
+  edit_rows(tensor, chosen, put_parts, worker);
 }
 
 }  // namespace kvsplit

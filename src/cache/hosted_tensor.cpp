@@ -28,7 +28,8 @@ std::size_t HostedTensor::allocated_bytes() const {
 std::string HostedTensor::bind_heads(std::int64_t head_dim, bool host_rotates) {
   if (packed_->head_dim() == head_dim) return {};
   if (packed_->head_dim() != 0) {
-    return "heads of " + std::to_string(packed_->head_dim()) + " and of " + std::to_string(head_dim);
+    return "heads of " + std::to_string(packed_->head_dim()) + " and of " +
+           std::to_string(head_dim);
   }
   if (unless_rotated_ && !restored_ && !host_rotates) use_format(std::move(*unless_rotated_));
   unless_rotated_.reset();
@@ -38,7 +39,7 @@ std::string HostedTensor::bind_heads(std::int64_t head_dim, bool host_rotates) {
 void HostedTensor::unpack(const std::string& reason) {
   Pages rows(nominal_.bytes());
   if (restored_ || any_refused()) {
-    if (any_refused() || !nominal_.f16 || image_->raw_bytes() != nominal_.row_bytes) {
+    if (any_refused() || nominal_.type != "f16" || image_->raw_bytes() != nominal_.row_bytes) {
       throw Error(name() + ": " + reason + ", and a session was restored before that was known");
     }
     load(0, {rows.data(), rows.size()});
@@ -49,6 +50,10 @@ void HostedTensor::unpack(const std::string& reason) {
 }
 
 void HostedTensor::load(std::size_t offset, std::span<std::byte> bytes) const {
+  if (!packed()) {
+    std::copy_n(nominal_rows() + offset, bytes.size(), bytes.begin());
+    return;
+  }
   const std::size_t row_bytes = nominal_.row_bytes;
   std::vector<std::byte> image(row_bytes);
   while (!bytes.empty()) {
@@ -64,6 +69,10 @@ void HostedTensor::load(std::size_t offset, std::span<std::byte> bytes) const {
 }
 
 bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
+  if (!packed()) {
+    std::ranges::copy(bytes, nominal_rows() + offset);
+    return true;
+  }
   // Hosts clear pieces of a cache by storing zeros, without regard to where rows begin.
   if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; })) {
     zero_rows(offset, bytes.size());
@@ -73,7 +82,8 @@ bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
   const bool whole_rows = offset % row_bytes == 0 && bytes.size() % row_bytes == 0;
   bool all_taken = true;
   std::vector<std::byte> image(row_bytes);
-  for (std::size_t at = offset / row_bytes * row_bytes; at < offset + bytes.size(); at += row_bytes) {
+  for (std::size_t at = offset / row_bytes * row_bytes; at < offset + bytes.size();
+       at += row_bytes) {
     if (whole_rows) std::ranges::copy(bytes.subspan(at - offset, row_bytes), image.begin());
     const auto row = static_cast<std::int64_t>(at / row_bytes);
     const bool taken = whole_rows && store_row(row, image);
@@ -106,13 +116,19 @@ void HostedTensor::zero_rows(std::size_t offset, std::size_t size) {
   }
 }
 
-void HostedTensor::copy_stream(std::int64_t from, std::int64_t to) {
+bool HostedTensor::copy_stream(std::size_t from_offset, std::size_t to_offset, std::size_t size) {
+  const auto kv_size = nominal_.cells.kv_size;
+  const std::size_t stream = nominal_.row_bytes * static_cast<std::size_t>(kv_size);
+  if (!packed() || size != stream || from_offset % stream != 0 || to_offset % stream != 0) {
+    return false;
+  }
+  const auto from = static_cast<std::int64_t>(from_offset / stream);
+  const auto to = static_cast<std::int64_t>(to_offset / stream);
   packed_->copy_stream(from, to);
-  if (refused_.empty()) return;
-  const std::int64_t kv_size = nominal_.cells.kv_size;
-  for (std::int64_t cell = 0; cell < kv_size; ++cell) {
+  for (std::int64_t cell = 0; cell < kv_size && !refused_.empty(); ++cell) {
     mark(to * kv_size + cell, refused_[static_cast<std::size_t>(from * kv_size + cell)]);
   }
+  return true;
 }
 
 void HostedTensor::cleared() {
@@ -132,7 +148,19 @@ void HostedTensor::mark(std::int64_t row, bool refused) {
   marked = refused;
 }
 
+bool HostedTensor::write(const WriteCall& call, Worker worker) {
+  const std::int64_t end = nominal_.cells.n_rows();
+  const auto exists = [end](std::int64_t row) { return row >= 0 && row < end; };
+  if (!std::ranges::all_of(call.rows, exists)) return false;
+  packed_->write(call, worker);
+  if (worker.index == 0 && any_refused()) {
+    for (const std::int64_t row : call.rows) mark(row, false);
+  }
+  return true;
+}
+
 bool HostedTensor::sees_refused(const AttentionCall& call) const {
+  if (!any_refused()) return false;
   const auto visible = [&call](int stream, std::int64_t cell) {
     if (call.mask == nullptr) return true;
     for (int head = 0; head < call.mask_heads; ++head) {

@@ -9,32 +9,11 @@
 
 #include "base/pages.h"
 #include "cache/attention.h"
+#include "cache/hosted_format.h"
 #include "cache/packed_tensor.h"
 #include "cache/row_image.h"
 
 namespace kvsplit {
-
-/// A cache tensor as its host sees it: rows of some type of its own, its nominal rows.
-struct NominalRows {
-  std::string name;
-  Side side = Side::key;
-  CellShape cells;
-  std::int64_t n_channels = 0;  ///< numbers of a row
-  std::size_t row_bytes = 0;
-  bool f16 = false;  ///< each number an f16, as a format of 16 bits keeps it
-
-  std::size_t n_numbers() const { return static_cast<std::size_t>(cells.n_rows() * n_channels); }
-  std::size_t bytes() const { return row_bytes * static_cast<std::size_t>(cells.n_rows()); }
-};
-
-/// How its rows are to be kept instead.
-struct HostedFormat {
-  std::optional<RowFormat> rows;  ///< empty: as they are, for the reason in `note`
-  /// Instead of `rows` if the host turns out not to rotate heads of their size; empty where that
-  /// makes no difference.
-  std::optional<RowFormat> rows_unless_rotated;
-  std::string note;  ///< "" or what the user should know
-};
 
 /// A packed tensor in the place of nominal rows. It has one of three kinds of memory: packed rows in
 /// the host's buffer; nominal rows there, where it was clear from the start that it could not be
@@ -55,8 +34,8 @@ class HostedTensor {
   bool packed() const { return packed_.has_value(); }
   PackedTensor& rows() { return *packed_; }
   const PackedTensor& rows() const { return *packed_; }
-  bool moved() const { return own_rows_.data() != nullptr; }
   std::byte* nominal_rows() const { return moved() ? own_rows_.data() : memory_; }
+  bool moved() const { return own_rows_.data() != nullptr; }
 
   /// Tells the size of the heads, before anything is computed, and whether the host rotates such
   /// heads if it rotates any. Returns "" or why they cannot be packed.
@@ -64,21 +43,26 @@ class HostedTensor {
   /// From now on rows are nominal. Error: a session was restored already and cannot be converted.
   void unpack(const std::string& reason);
 
-  /// The host's bytes [offset, offset + size) of packed rows: each travels as its image
+  /// The host's bytes [offset, offset + size) of its rows: each packed one travels as its image
   /// (row_image.h). store() returns false where it refused rows: not images of this format, or not
   /// whole rows. A refused row is remembered as such until it is written again.
   void load(std::size_t offset, std::span<std::byte> bytes) const;
   bool store(std::size_t offset, std::span<const std::byte> bytes);
-  void copy_stream(std::int64_t from, std::int64_t to);
+  /// Whole streams of the host's bytes, packed ones without going through images. False: they are
+  /// no whole streams, or not packed, and nothing was done.
+  bool copy_stream(std::size_t from_offset, std::size_t to_offset, std::size_t size);
   /// The memory that the constructor was given is zero again.
   void cleared();
 
-  bool any_refused() const { return n_refused_ > 0; }
+  /// PackedTensor::write() of rows that the host names. False: one is beyond the end, nothing is
+  /// written.
+  bool write(const WriteCall& call, Worker worker);
   /// Whether this attention looks at a refused row.
   bool sees_refused(const AttentionCall& call) const;
-  void mark(std::int64_t row, bool refused);
 
  private:
+  bool any_refused() const { return n_refused_ > 0; }
+  void mark(std::int64_t row, bool refused);
   void use_format(RowFormat format);
   bool store_row(std::int64_t row, std::span<std::byte> image);
   void zero_rows(std::size_t offset, std::size_t size);

@@ -56,9 +56,8 @@ void RowImage::seal(std::span<std::byte> image) const {
 
 bool RowImage::open(std::span<std::byte> image) const {
   if (std::ranges::all_of(image, [](std::byte b) { return b == std::byte{0}; })) return true;
-  const bool has_trailer =
-      bytes_ >= trailer_bytes &&
-      std::memcmp(image.last(trailer_bytes).data(), magic.data(), magic.size()) == 0;
+  const bool has_trailer = bytes_ >= trailer_bytes && std::memcmp(image.last(trailer_bytes).data(),
+                                                                  magic.data(), magic.size()) == 0;
   if (mark_ == Mark::none) return !has_trailer;
   if (mark_ == Mark::trailer) {
     return has_trailer && std::ranges::equal(image.last(trailer_bytes), trailer(fingerprint_));

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cstddef>
-#include <string>
-
+#include "cache/cache_sum.h"
 #include "cache/precision.h"
 
 struct ggml_backend_reg;
@@ -17,14 +15,10 @@ ggml_backend_reg* backend_reg();
 
 /// Precision of caches that this process allocates from now on; wins over $KVSPLIT and over
 /// nominal cache types. For programs that make several caches.
-void set_precision(const Precision&);
+void set_precision(const Precision& precision);
 
 /// What this process has allocated for caches on KVSPLIT since the last reset_allocated().
-struct Allocated {
-  std::size_t k_bytes = 0, v_bytes = 0;      ///< as allocated
-  std::size_t k_numbers = 0, v_numbers = 0;  ///< numbers held: rows × channels
-  std::size_t n_packed = 0, n_unpacked = 0;  ///< tensors packed, and left in 16 bits
-};
+using Allocated = CacheSum;
 Allocated allocated();
 void reset_allocated();
 

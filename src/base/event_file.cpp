@@ -1,0 +1,28 @@
+#include "base/event_file.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace kvsplit {
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return result + '"';
+}
+
+void append_event(std::string_view event, const std::string& fields) {
+  const char* const path = std::getenv("KVSPLIT_REPORT");
+  if (path == nullptr || *path == '\0') return;
+  std::FILE* const file = std::fopen(path, "a");
+  if (file == nullptr) return;
+  // One write: several processes may share the file.
+  const std::string line = "{\"event\": " + quoted(event) + ", " + fields + "}\n";
+  std::fwrite(line.data(), 1, line.size(), file);
+  std::fclose(file);
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,68 @@
+#include "cache/cache_sum.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/event_file.h"
+
+namespace kvsplit {
+namespace {
+
+std::string mebibytes(std::size_t bytes) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2f MiB", static_cast<double>(bytes) / (1U << 20U));
+  return text.data();
+}
+
+void take_from(std::size_t& sum, std::size_t amount) { sum -= std::min(sum, amount); }
+
+}  // namespace
+
+void CacheSum::add(const HostedTensor& cache) {
+  const bool keys = cache.nominal().side == Side::key;
+  (keys ? k_bytes : v_bytes) += cache.allocated_bytes();
+  (keys ? k_numbers : v_numbers) += cache.nominal().n_numbers();
+  ++(cache.packed() ? n_packed : n_unpacked);
+}
+
+void CacheSum::take(const HostedTensor& cache) {
+  const bool keys = cache.nominal().side == Side::key;
+  take_from(keys ? k_bytes : v_bytes, cache.allocated_bytes());
+  take_from(keys ? k_numbers : v_numbers, cache.nominal().n_numbers());
+  take_from(cache.packed() ? n_packed : n_unpacked, 1);
+}
+
+CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
+  std::map<std::string, std::vector<std::string>> noted;  // tensors that a note is about
+  for (const HostedTensor* cache : caches) {
+    sum.add(*cache);
+    if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
+    if (!cache->packed()) continue;
+    int& bits = cache->nominal().side == Side::key ? precision.k_bits : precision.v_bits;
+    bits = cache->rows().format().groups.front().bits;
+  }
+  for (const auto& [note, names] : noted) {
+    std::string line = names.front();
+    if (names.size() > 1) line += " and " + std::to_string(names.size() - 1) + " more";
+    notes.push_back(line + ": " + note);
+  }
+}
+
+std::string CacheSummary::text() const {
+  std::string line =
+      to_string(precision) + " cache: " + std::to_string(sum.n_packed) + " tensors packed, ";
+  if (sum.n_unpacked > 0) line += std::to_string(sum.n_unpacked) + " not, ";
+  return line + mebibytes(sum.bytes()) + " instead of " + mebibytes(sum.fp16_bytes()) + " at FP16";
+}
+
+std::string CacheSummary::json_fields() const {
+  return "\"precision\": " + quoted(to_string(precision)) +
+         ", \"k_bytes\": " + std::to_string(sum.k_bytes) +
+         ", \"v_bytes\": " + std::to_string(sum.v_bytes) +
+         ", \"fp16_bytes\": " + std::to_string(sum.fp16_bytes()) +
+         ", \"packed\": " + std::to_string(sum.n_packed) +
+         ", \"unpacked\": " + std::to_string(sum.n_unpacked);
+}
+
+}  // namespace kvsplit

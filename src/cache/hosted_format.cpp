@@ -1,0 +1,64 @@
+#include "cache/hosted_format.h"
+
+#include <charconv>
+#include <utility>
+
+#include "cache/plan.h"
+
+namespace kvsplit {
+namespace {
+
+Precision precision_for(const NominalRows& nominal, const std::optional<Precision>& chosen,
+                        std::string& note) {
+  Precision precision = chosen.value_or(Precision{});
+  if (!nominal.quantised) return precision;
+  int& bits = nominal.side == Side::key ? precision.k_bits : precision.v_bits;
+  if (chosen && bits > nominal.bits) {
+    note = std::to_string(bits) + " bits do not fit into rows of type " + nominal.type + ", " +
+           std::to_string(nominal.bits) + " taken";
+  }
+  if (!chosen || bits > nominal.bits) bits = nominal.bits;
+  return precision;
+}
+
+}  // namespace
+
+std::optional<NominalRows> parse_cache_name(std::string_view name) {
+  constexpr std::string_view keys = "cache_k_l";
+  constexpr std::string_view values = "cache_v_l";
+  if (!name.starts_with(keys) && !name.starts_with(values)) return std::nullopt;
+  NominalRows rows;
+  rows.name = name;
+  rows.side = name.starts_with(keys) ? Side::key : Side::value;
+  name.remove_prefix(keys.size());
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), rows.layer);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return rows;
+}
+
+HostedFormat choose_format(const NominalRows& nominal, const std::optional<Precision>& chosen) {
+  const auto as_it_is = [](std::string why) { return HostedFormat{{}, {}, std::move(why)}; };
+  if (nominal.n_channels % uniform_group_channels != 0) {
+    return as_it_is("rows of " + std::to_string(nominal.n_channels) +
+                    " numbers, no multiple of 32");
+  }
+  if (nominal.quantised && nominal.bits == 0) return as_it_is("a cache of type " + nominal.type);
+  HostedFormat format;
+  const Plan plan(precision_for(nominal, chosen, format.note));
+  const auto rows_if = [&](bool host_rotates) {
+    return plan.format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
+                       host_rotates);
+  };
+  format.rows = rows_if(nominal.host_rotates);
+  if (nominal.host_rotates) format.rows_unless_rotated = rows_if(false);
+  // A row of bf16 has no place that tells it from one of f16.
+  if (nominal.type == "bf16" && format.rows->groups.front().bits == 16) {
+    return as_it_is("bf16 has 16 bits itself");
+  }
+  if (PackedTensor::bytes(*format.rows, nominal.cells) > nominal.bytes()) {
+    return as_it_is(std::to_string(nominal.cells.kv_size) + " cells need less unpacked");
+  }
+  return format;
+}
+
+}  // namespace kvsplit

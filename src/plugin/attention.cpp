@@ -1,0 +1,74 @@
+#include "base/error.h"
+#include "plugin/buffer.h"
+#include "plugin/work.h"
+
+namespace kvsplit::plugin {
+namespace {
+
+void run(const Work& work, const ggml_tensor& /*node*/, Worker worker) {
+  attend(work.cache->rows(), work.values->rows(), work.attention, *work.workspace, worker);
+  if (worker.index > 0) return;
+  for (const HostedTensor* cache : {work.cache, work.values}) {
+    if (cache->sees_refused(work.attention)) throw Error("the text has rows of a refused session");
+  }
+}
+
+// A view for attention shows all heads of the first n_kv cells of some streams. Which is the first
+// of them? -1: it is another kind of view.
+int first_stream(const ggml_tensor& view, const HostedTensor& cache) {
+  const NominalRows& nominal = cache.nominal();
+  const auto offset =
+      static_cast<std::size_t>(static_cast<std::byte*>(view.data) - cache.address());
+  const std::size_t stream_bytes =
+      nominal.row_bytes * static_cast<std::size_t>(nominal.cells.kv_size);
+  const bool all_heads = view.ne[0] * view.ne[2] == nominal.n_channels &&
+                         (view.ne[2] == 1 || view.nb[2] == ggml_row_size(view.type, view.ne[0]));
+  const bool first_cells = view.nb[1] == nominal.row_bytes && offset % stream_bytes == 0 &&
+                           view.ne[1] <= nominal.cells.kv_size &&
+                           (view.ne[3] == 1 || view.nb[3] == stream_bytes);
+  return all_heads && first_cells ? static_cast<int>(offset / stream_bytes) : -1;
+}
+
+}  // namespace
+
+std::string plan_attention(const ggml_tensor& node, Work& work) {
+  const ggml_tensor& q = *node.src[0];
+  const ggml_tensor& k = *node.src[1];
+  const ggml_tensor& v = *node.src[2];
+  const ggml_tensor* const mask = node.src[3];
+  work.run = run;
+  work.cache = find_cache(k);
+  work.values = find_cache(v);
+  if (work.cache == nullptr || work.values == nullptr) return "keys and values are not both caches";
+  AttentionCall& call = work.attention;
+  call.first_stream = first_stream(k, *work.cache);
+  if (call.first_stream < 0 || call.first_stream != first_stream(v, *work.values) ||
+      k.ne[1] != v.ne[1] || k.ne[2] != v.ne[2] || q.ne[2] % k.ne[2] != 0 || q.ne[3] != k.ne[3] ||
+      q.type != GGML_TYPE_F32 || q.nb[0] != sizeof(float)) {
+    return "not an attention on all heads";
+  }
+  call.n_heads = static_cast<int>(q.ne[2]);
+  call.n_tokens = static_cast<int>(q.ne[1]);
+  call.n_streams = static_cast<int>(q.ne[3]);
+  call.n_kv = k.ne[1];
+  call.q = static_cast<const float*>(q.data);
+  call.q_token_stride = q.nb[1];
+  call.q_head_stride = q.nb[2];
+  call.q_stream_stride = q.nb[3];
+  if (mask != nullptr) {
+    call.mask = static_cast<const std::uint16_t*>(mask->data);
+    call.mask_token_stride = mask->nb[1];
+    call.mask_head_stride = mask->nb[2];
+    call.mask_stream_stride = mask->nb[3];
+    call.mask_heads = static_cast<int>(mask->ne[2]);
+    call.mask_streams = static_cast<int>(mask->ne[3]);
+  }
+  std::memcpy(&call.scale, &node.op_params[0], sizeof(float));
+  std::memcpy(&call.max_bias, &node.op_params[1], sizeof(float));
+  std::memcpy(&call.softcap, &node.op_params[2], sizeof(float));
+  if (node.src[4] != nullptr) call.sinks = static_cast<const float*>(node.src[4]->data);
+  call.out = static_cast<float*>(node.data);
+  return {};
+}
+
+}  // namespace kvsplit::plugin

@@ -1,0 +1,180 @@
+#include "plugin/graph.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/error.h"
+#include "plugin/buffer.h"
+#include "plugin/process.h"
+
+namespace kvsplit::plugin {
+namespace {
+
+void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
+  const ggml_tensor& values = *node.src[0];
+  const ggml_tensor& numbers = *node.src[1];
+  const auto n_rows = static_cast<std::size_t>(values.ne[1]);
+  const auto* rows = static_cast<const std::int64_t*>(numbers.data);
+  std::vector<std::int64_t> wide;
+  if (numbers.type == GGML_TYPE_I32) {
+    const auto* const narrow = static_cast<const std::int32_t*>(numbers.data);
+    wide.assign(narrow, narrow + n_rows);
+    rows = wide.data();
+  }
+  const auto* const first = static_cast<const float*>(values.data);
+  if (!work.cache->write({first, values.nb[1], {rows, n_rows}}, worker)) {
+    throw Error("a row beyond the end is written");
+  }
+}
+
+// SET_ROWS: whole rows, to all of a cache.
+std::string plan_write(const ggml_tensor& node, Work& work) {
+  work.run = write_rows;
+  const ggml_tensor& values = *node.src[0];
+  const HostedTensor& cache = *work.cache;
+  if (node.ne[0] != cache.nominal().n_channels)
+    return "packed caches need flash attention (-fa on)";
+  if (cache.rows().head_dim() == 0) return "written before an attention shows the head size";
+  const bool all = node.data == cache.address() &&
+                   node.ne[1] * node.ne[2] * node.ne[3] == cache.nominal().cells.n_rows();
+  return all && values.type == GGML_TYPE_F32 && values.ne[2] * values.ne[3] == 1
+             ? ""
+             : "not rows of numbers in f32";
+}
+
+// What to do for a node that writes to the packed cache `target`, or, if that is null, only reads
+// work.cache. Returns "" or why that is not known.
+std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work) {
+  if (node.op == GGML_OP_FLASH_ATTN_EXT) return plan_attention(node, work);
+  if (node.op == GGML_OP_SET_ROWS && target != nullptr) return plan_write(node, work);
+  if (node.op == GGML_OP_CPY || node.op == GGML_OP_ROPE) {
+    return plan_key_shift(node, target != nullptr ? node : *node.src[0], work);
+  }
+  return node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_CONT
+             ? "packed caches need flash attention (-fa on)"
+             : "not done on packed caches";
+}
+
+// Tells both the sizes of their heads. Returns "" or why they cannot be packed.
+std::string bind(const ggml_tensor& node, HostedTensor* keys, HostedTensor* values) {
+  if (keys == values) return "keys and values are one tensor";
+  if (keys == nullptr || values == nullptr) return "its other half is no cache of this device";
+  if (!keys->packed() || !values->packed()) return "its other half is not packed";
+  for (const auto& [cache, view] : {std::pair(keys, node.src[1]), std::pair(values, node.src[2])}) {
+    std::string why = cache->bind_heads(view->ne[0], view->ne[0] % host_rotation_step == 0);
+    if (!why.empty()) return why;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
+  if (!workspace_ || workspace_->n_threads() < n_threads) {
+    workspace_ = std::make_unique<Workspace>(n_threads);
+  }
+  settle_caches(graph);
+  for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
+    std::string why = rewrite_node(ggml_graph_node(graph, i));
+    if (!why.empty()) return why;
+  }
+  return {};
+}
+
+// Head sizes are known from attention alone, and must be before anything is written.
+void GraphRewriter::settle_caches(ggml_cgraph* graph) {
+  for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
+    const ggml_tensor& node = *ggml_graph_node(graph, i);
+    if (node.op != GGML_OP_FLASH_ATTN_EXT) continue;
+    HostedTensor* const keys = find_cache(*node.src[1]);
+    HostedTensor* const values = find_cache(*node.src[2]);
+    if (keys != nullptr) take_unreported(*node.src[1], unreported_);
+    if (values != nullptr) take_unreported(*node.src[2], unreported_);
+    if ((keys == nullptr || !keys->packed()) && (values == nullptr || !values->packed())) continue;
+    const std::string why = bind(node, keys, values);
+    if (why.empty()) continue;
+    for (HostedTensor* cache : {keys, values}) {
+      if (cache == nullptr || !cache->packed()) continue;
+      count_allocated(*cache, false);
+      cache->unpack(why);
+      count_allocated(*cache, true);
+    }
+  }
+  if (!unreported_.empty()) report_caches(unreported_);
+  unreported_.clear();
+}
+
+// The packed cache that the tensor is, or is a view of. A tensor of one that has moved follows it.
+HostedTensor* GraphRewriter::packed_cache(ggml_tensor* tensor) {
+  HostedTensor* const cache = find_cache(*tensor);
+  if (cache == nullptr || cache->packed()) return cache;
+  std::byte* const rows = cache->nominal_rows();
+  auto* const data = static_cast<std::byte*>(tensor->data);
+  if (cache->moved() && (data < rows || data >= rows + cache->nominal().bytes())) {
+    moved_.push_back({tensor, data});
+    tensor->data = rows + (data - cache->address());
+  }
+  return nullptr;
+}
+
+std::string GraphRewriter::rewrite_node(ggml_tensor* node) {
+  if (computes_nothing(node->op)) return {};
+  HostedTensor* const target = packed_cache(node);
+  Work work;
+  work.cache = target;
+  work.workspace = workspace_.get();
+  for (ggml_tensor* source : node->src) {
+    HostedTensor* const cache = source == nullptr ? nullptr : packed_cache(source);
+    if (work.cache == nullptr) work.cache = cache;
+  }
+  if (work.cache == nullptr) return {};
+  const std::string name = work.cache->name();
+  const std::string why = plan(*node, target, work);
+  if (!why.empty()) return std::string(ggml_op_desc(node)) + " of " + name + ": " + why;
+  replace(node, work);
+  return {};
+}
+
+void GraphRewriter::replace(ggml_tensor* node, const Work& work) {
+  if (n_replaced_ == replaced_.size()) {
+    Replaced& place = replaced_.emplace_back();
+    place.owner = this;
+    place.params = custom_op_params(run, &place);
+  }
+  Replaced& replaced = replaced_[n_replaced_++];
+  replaced.work = work;
+  replaced.node = node;
+  replaced.op = node->op;
+  std::copy_n(std::begin(node->op_params), replaced.params.size(), replaced.work.params.begin());
+  std::ranges::copy(replaced.params, std::begin(node->op_params));
+  node->op = GGML_OP_CUSTOM;
+}
+
+// What ggml calls on each of its threads.
+void GraphRewriter::run(ggml_tensor* node, int index, int count, void* data) {
+  const Replaced& replaced = *static_cast<const Replaced*>(data);
+  try {
+    replaced.work.run(replaced.work, *node, {index, count});
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(replaced.owner->mutex_);
+    replaced.owner->failure_ = replaced.work.cache->name() + ": " + error.what();
+  }
+}
+
+void GraphRewriter::restore() {
+  for (; n_replaced_ > 0; --n_replaced_) {
+    const Replaced& replaced = replaced_[n_replaced_ - 1];
+    replaced.node->op = replaced.op;
+    std::ranges::copy(replaced.work.params, std::begin(replaced.node->op_params));
+  }
+  for (const Moved& moved : moved_) moved.tensor->data = moved.data;
+  moved_.clear();
+}
+
+std::string GraphRewriter::take_failure() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(failure_, {});
+}
+
+}  // namespace kvsplit::plugin

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "plugin/work.h"
+
+namespace kvsplit::plugin {
+
+/// Makes a graph computable by a stock CPU backend, for the time of one compute: the operations on
+/// packed caches become custom ones, and those on caches that are not packed after all are sent to
+/// their new memory. Graphs are used again, so all of it is undone afterwards.
+class GraphRewriter {
+ public:
+  /// "" or why this graph cannot be computed. Error: a cache cannot be left unpacked any more.
+  std::string rewrite(ggml_cgraph* graph, int n_threads);
+  void restore();
+
+  /// What went wrong while the graph was computed, "" otherwise; then it is forgotten.
+  std::string take_failure();
+
+ private:
+  struct Replaced {
+    GraphRewriter* owner = nullptr;
+    Work work;
+    ggml_tensor* node = nullptr;
+    ggml_op op = GGML_OP_NONE;
+    OpParams params{};  ///< of a node that calls this; they go with its place
+  };
+  struct Moved {
+    ggml_tensor* tensor;
+    void* data;
+  };
+
+  static void run(ggml_tensor* node, int index, int count, void* replaced);
+  void settle_caches(ggml_cgraph* graph);
+  std::string rewrite_node(ggml_tensor* node);
+  HostedTensor* packed_cache(ggml_tensor* tensor);
+  void replace(ggml_tensor* node, const Work& work);
+
+  std::unique_ptr<Workspace> workspace_;
+  std::deque<Replaced> replaced_;  ///< the first n_replaced_ are in use; places are kept
+  std::size_t n_replaced_ = 0;
+  std::vector<Moved> moved_;
+  std::vector<const HostedTensor*> unreported_;
+  std::mutex mutex_;
+  std::string failure_;
+};
+
+}  // namespace kvsplit::plugin

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <ggml-backend-impl.h>
+#include <ggml-backend.h>
+#include <ggml.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "kvsplit_build_config.h"
+
+// All that differs between versions of the host. ggml's backend structures are not an installed
+// interface: they are filled by member name and compiled from the very source of the ggml that will
+// load us, which is checked at start.
+namespace kvsplit::plugin {
+
+/// "" or why the running ggml is not the one that these structures are of. A commit is "unknown" for
+/// a ggml that was not built from a git checkout, and then it matches any.
+inline std::string host_mismatch() {
+  const std::string_view commit = ggml_commit();
+  const bool commits_known = commit != "unknown" && commit != build_config::ggml_commit &&
+                             build_config::ggml_commit != std::string_view("unknown");
+  const auto describe = [&](const std::string& version, int api, std::string_view commit_of_it) {
+    const std::string text = version + " (backend API " + std::to_string(api);
+    return text + (commits_known ? ", commit " + std::string(commit_of_it) + ")" : ")");
+  };
+  // The first registry is ggml's own; in every version it begins with the number of its API.
+  const int api = ggml_backend_reg_count() > 0 ? ggml_backend_reg_get(0)->api_version
+                                               : GGML_BACKEND_API_VERSION;
+  const std::string built_for =
+      describe(build_config::ggml_version, GGML_BACKEND_API_VERSION, build_config::ggml_commit);
+  const std::string running = describe(ggml_version(), api, commit);
+  if (built_for == running) return {};
+  return "built for ggml " + built_for + ", this program has ggml " + running +
+         "; rebuild kvsplit with KVSPLIT_LLAMA_SOURCE=<its llama.cpp>";
+}
+
+using OpParams = std::array<std::int32_t, GGML_MAX_OP_PARAMS / sizeof(std::int32_t)>;
+
+/// The parameters of an operation that calls `function` with `data` on all threads. How they are
+/// laid out is ggml's affair: a node made by its public function shows it.
+inline OpParams custom_op_params(ggml_custom_op_t function, void* data) {
+  alignas(std::max_align_t) std::array<std::byte, 1024> memory;  // NOLINT(*-member-init)
+  const ggml_init_params init{memory.size(), memory.data(), true};
+  ggml_context* const context = ggml_init(init);
+  const ggml_tensor* const node = ggml_custom_4d(context, GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0,
+                                                 function, GGML_N_TASKS_MAX, data);
+  OpParams params;
+  std::memcpy(params.data(), node->op_params, sizeof(params));
+  ggml_free(context);
+  return params;
+}
+
+/// Views and the like, which only say where data are.
+inline bool computes_nothing(ggml_op op) {
+  return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE ||
+         op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
+}
+
+/// llama.cpp turns heads by a Hadamard matrix itself where the cache type is quantised and the head
+/// size a multiple of this.
+inline constexpr int host_rotation_step = 64;
+
+/// Functions that are found by name, the CPU backend's own too: in distributions that is a library
+/// which the host loads, and which must not be linked.
+inline constexpr char set_n_threads_name[] = "ggml_backend_set_n_threads";
+inline constexpr char set_abort_callback_name[] = "ggml_backend_set_abort_callback";
+inline constexpr char set_threadpool_name[] = "ggml_backend_cpu_set_threadpool";
+inline constexpr char extra_buffer_types_name[] = "ggml_backend_dev_get_extra_bufts";
+inline constexpr char features_name[] = "ggml_backend_get_features";
+
+/// The host's own CPU device. It is looked for when needed, because it may be loaded after us; there
+/// is none in no host, as nothing computes without it.
+inline ggml_backend_dev_t cpu_device() {
+  return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+}
+
+template <class Function>
+Function* cpu_function(const char* name) {
+  ggml_backend_reg* const registry = ggml_backend_dev_backend_reg(cpu_device());
+  return reinterpret_cast<Function*>(ggml_backend_reg_get_proc_address(registry, name));
+}
+
+}  // namespace kvsplit::plugin

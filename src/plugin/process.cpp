@@ -1,0 +1,76 @@
+#include "plugin/process.h"
+
+#include <ggml-impl.h>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "base/event_file.h"
+#include "kernels/attend.h"
+#include "plugin/plugin.h"
+
+namespace kvsplit::plugin {
+namespace {
+
+std::mutex mutex;
+std::optional<Precision> chosen;
+CacheSum total;
+
+void log(ggml_log_level level, const std::string& line) {
+  ggml_log_internal(level, "kvsplit: %s\n", line.c_str());
+}
+
+}  // namespace
+
+void read_environment() {
+  const char* const text = std::getenv("KVSPLIT");
+  if (text == nullptr || *text == '\0' || chosen_precision()) return;
+  set_precision(parse_precision(text));
+}
+
+std::optional<Precision> chosen_precision() {
+  const std::lock_guard lock(mutex);
+  return chosen;
+}
+
+void set_precision(const Precision& precision) {
+  const std::lock_guard lock(mutex);
+  chosen = precision;
+}
+
+void count_allocated(const HostedTensor& cache, bool add) {
+  const std::lock_guard lock(mutex);
+  add ? total.add(cache) : total.take(cache);
+}
+
+Allocated allocated() {
+  const std::lock_guard lock(mutex);
+  return total;
+}
+
+void reset_allocated() {
+  const std::lock_guard lock(mutex);
+  total = {};
+}
+
+void log_error(const std::string& line) { log(GGML_LOG_LEVEL_ERROR, line); }
+
+void report_loaded() {
+  append_event("loaded", "\"version\": " + quoted(build_config::version) +
+                             ", \"ggml\": " + quoted(build_config::ggml_version) +
+                             ", \"kernels\": " + quoted(kernels().name));
+}
+
+void report_refused(const std::string& reason) {
+  log_error(reason);
+  append_event("refused", "\"reason\": " + quoted(reason));
+}
+
+void report_caches(std::span<const HostedTensor* const> caches) {
+  const CacheSummary summary(caches);
+  log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
+  for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
+  append_event("cache", summary.json_fields());
+}
+
+}  // namespace kvsplit::plugin

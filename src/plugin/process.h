@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "cache/cache_sum.h"
+#include "plugin/host_version.h"
+
+// What is one per process: settings, sums, and what is told. That is lines in ggml's log for the
+// user, and for the program that started the host one JSON object per line in the file that
+// $KVSPLIT_REPORT names; nothing else is printed.
+namespace kvsplit::plugin {
+
+/// Reads $KVSPLIT, the precision of caches. Error: it is none.
+void read_environment();
+/// The precision that was chosen; where there is none, nominal cache types choose.
+std::optional<Precision> chosen_precision();
+
+/// Puts a cache into allocated() of plugin.h, or takes it out again.
+void count_allocated(const HostedTensor& cache, bool add);
+
+void log_error(const std::string& line);
+/// {"event": "loaded", "version", "ggml", "kernels"}
+void report_loaded();
+/// {"event": "refused", "reason"}, and the reason as an error line.
+void report_refused(const std::string& reason);
+/// The caches that a first graph is about to use: one line, and a warning for each thing to know.
+/// {"event": "cache", "precision", "k_bytes", "v_bytes", "fp16_bytes", "packed", "unpacked"}
+void report_caches(std::span<const HostedTensor* const> caches);
+
+}  // namespace kvsplit::plugin
