@@ -107,6 +107,7 @@ Strings with_plugin_arguments(const std::string& program, const LaunchOptions& o
 }
 
 int launch(const fs::path& program, const LaunchOptions& options) {
+  const auto precision = options.precision.precision();
   const ReportFile report;
   const std::string name = program.filename().string();
   ChildCall call;
@@ -114,9 +115,7 @@ int launch(const fs::path& program, const LaunchOptions& options) {
   call.arguments = with_plugin_arguments(name, options);
   call.environment["GGML_BACKEND_PATH"] = plugin_file().string();
   call.environment["KVSPLIT_REPORT"] = report.path().string();
-  if (const auto precision = options.precision.precision()) {
-    call.environment["KVSPLIT"] = to_string(*precision);
-  }
+  if (precision) call.environment["KVSPLIT"] = to_string(*precision);
   const int exit_code = run_child(call);
   const Strings asks_only = {"-h", "--help", "--version", "--list-devices"};
   if (!has_option(options.arguments, asks_only)) {

@@ -49,6 +49,17 @@ std::string with_help_hint(const std::string& sentence, const CLI::App& program)
   return fmt::format("{}; see kvsplit {}--help", line, command);
 }
 
+/// CLI11 would only say that a command is missing.
+void check_command(const std::vector<std::string>& arguments, const CLI::App& program) {
+  if (arguments.empty() || arguments[0].empty() || arguments[0][0] == '-') return;
+  std::string names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == arguments[0]) return;
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  throw kvsplit::Error(fmt::format("no command {}, there are {}", arguments[0], names));
+}
+
 int run(int argc, char** argv) {
   int exit_code = 0;
   CLI::App program;
@@ -56,6 +67,7 @@ int run(int argc, char** argv) {
   add_commands(program, exit_code);
   std::vector<std::string> arguments =
       cli::own_options_first(std::vector<std::string>(argv + 1, argv + argc));
+  check_command(arguments, program);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     program.parse(std::move(arguments));

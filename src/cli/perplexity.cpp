@@ -85,7 +85,9 @@ int run(const PerplexityOptions& options) {
       records.insert(records.end(), of_window.begin(), of_window.end());
     }
   }
-  fmt::print("{}{}", report::table(records).text(), report::damage_legend(records));
+  fmt::print("{}", report::table(records).text());
+  const std::string legend = report::damage_legend(records);
+  if (!legend.empty()) fmt::print("\n{}\n", legend);
   if (!options.output.empty()) report::write(options.output, records);
   return 0;
 }

@@ -6,6 +6,15 @@
 #include <cmath>
 
 namespace kvsplit::report {
+namespace {
+
+/// Decimals that show three digits of a value other than 0.
+int decimals(double value) {
+  const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value))));
+  return std::clamp(2 - magnitude, 0, 9);
+}
+
+}  // namespace
 
 std::string grouped(std::int64_t value) {
   std::string digits = fmt::format("{}", std::abs(value));
@@ -21,9 +30,12 @@ std::string bytes(double n_bytes) {
 }
 
 std::string significant(double value) {
-  if (value == 0) return "0";
-  const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value))));
-  return fmt::format("{:.{}f}", value, std::clamp(2 - magnitude, 0, 9));
+  return value == 0 ? "0" : fmt::format("{:.{}f}", value, decimals(value));
+}
+
+std::string with_error(double value, double error) {
+  if (value == 0 || error == 0) return significant(value);
+  return fmt::format("{:.{}f} ± {:.{}f}", value, decimals(value), error, decimals(value));
 }
 
 }  // namespace kvsplit::report

@@ -14,4 +14,7 @@ std::string bytes(double n_bytes);
 /// Three significant digits for what spans orders of magnitude: "0.00513", "0.0391", "2.09".
 std::string significant(double value);
 
+/// The same, with as many decimals of its standard error: "0.00513 ± 0.00021".
+std::string with_error(double value, double error);
+
 }  // namespace kvsplit::report

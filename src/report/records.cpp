@@ -58,9 +58,7 @@ const std::vector<TableColumn>& table_columns() {
       {"KL",
        [](const CacheRecord& r) {
          if (!r.kl_mean) return std::string();
-         const std::string error =
-             r.kl_stderr.value_or(0) > 0 ? " ± " + significant(*r.kl_stderr) : std::string();
-         return significant(*r.kl_mean) + error;
+         return with_error(*r.kl_mean, r.kl_stderr.value_or(0));
        }},
       {"same top",
        [](const CacheRecord& r) {

@@ -46,7 +46,7 @@ class StockQuality : public testing::Test {
 TEST_F(StockQuality, PerplexityIsThatOfLlamaPerplexity) {
   const std::string command = test::environment("KVSPLIT_TEST_BIN") + "/llama-perplexity -m '" +
                               test::demo_model() + "' -f '" + text_file +
-                              "' -c 512 --chunks 4 -fa on -dev none";
+                              "' -c 256 --chunks 2 -fa on -dev none";
   const test::ProgramResult stock = test::run_shell(command);
   ASSERT_EQ(stock.exit_code, 0) << stock.errors;
   const std::string all = stock.output + stock.errors;
@@ -54,20 +54,20 @@ TEST_F(StockQuality, PerplexityIsThatOfLlamaPerplexity) {
   ASSERT_TRUE(std::regex_search(all, match, std::regex("PPL = ([0-9.]+)"))) << all;
   const double expected = std::stod(match[1]);
 
-  const CacheRecord ours = compare({"f16/f16"}, 512, 4)[0];
+  const CacheRecord ours = compare({"f16/f16"}, 256, 2)[0];
   EXPECT_NEAR(*ours.ppl / expected, 1.0, 0.001) << "ours " << *ours.ppl << " stock " << expected;
-  EXPECT_EQ(*ours.scored_tokens, 4 * 255);
+  EXPECT_EQ(*ours.scored_tokens, 2 * 127);
 }
 
 TEST_F(StockQuality, TheSameCacheTwiceDivergesByNothing) {
-  const auto records = compare({"f16/f16", "f16/f16"}, 256, 1);
+  const auto records = compare({"f16/f16", "f16/f16"}, 128, 1);
   EXPECT_NEAR(*records[1].kl_mean, 0, 1e-9);
   EXPECT_EQ(*records[1].ppl, *records[0].ppl);
   EXPECT_EQ(*records[1].same_top_percent, 100);
 }
 
 TEST_F(StockQuality, FewerBitsDivergeMore) {
-  const auto records = compare({"f16/f16", "q8_0/q8_0", "q4_0/q4_0"}, 512, 1);
+  const auto records = compare({"f16/f16", "q8_0/q8_0", "q4_0/q4_0"}, 256, 1);
   EXPECT_EQ(*records[0].kl_mean, 0);
   EXPECT_GT(*records[1].kl_mean, 0);
   EXPECT_GT(*records[2].kl_mean, 2 * *records[1].kl_mean);

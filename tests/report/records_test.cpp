@@ -97,7 +97,7 @@ TEST(Records, AsTableLeaveOutWhatNobodyMeasured) {
   const std::vector<CacheRecord> records = {measured()};
   const std::string text = table(records).text();
   EXPECT_NE(text.find("+0.38 %"), std::string::npos) << text;
-  EXPECT_NE(text.find("0.00781 ± 0.000977"), std::string::npos) << text;
+  EXPECT_NE(text.find("0.00781 ± 0.00098"), std::string::npos) << text;
   EXPECT_NE(text.find("8.5/4.5"), std::string::npos) << text;
   EXPECT_EQ(text.find("decode t/s"), std::string::npos) << text;
   EXPECT_EQ(text.find("window"), std::string::npos) << "the same in all rows";

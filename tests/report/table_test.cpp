@@ -48,6 +48,11 @@ TEST(Numbers, HaveThreeSignificantDigits) {
   EXPECT_EQ(significant(1234.4), "1234");
 }
 
+TEST(Numbers, HaveErrorsOfTheSamePrecision) {
+  EXPECT_EQ(with_error(0.0051349, 0.000213), "0.00513 ± 0.00021");
+  EXPECT_EQ(with_error(0, 0), "0");
+}
+
 TEST(Numbers, OfBytesAreBinary) {
   EXPECT_EQ(bytes(18.28125 * 1024 * 1024), "18.28 MiB");
   EXPECT_EQ(bytes(20.5 * 1024 * 1024 * 1024), "20.50 GiB");

