@@ -11,7 +11,7 @@ text := examples/texts/lighthouse.txt
 jobs := $(or $(KVSPLIT_JOBS),$(shell getconf _NPROCESSORS_ONLN))
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z ]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 	@echo 'KVSPLIT_LLAMA_SOURCE=DIR takes a llama.cpp checkout instead of the pinned version.'
 
 run: build ## build all, get the demo model, and compare cache precisions on it
@@ -27,11 +27,16 @@ tools: ## build llama.cpp's own programs: llama-cli, llama-server, llama-bench â
 	@scripts/setup build
 	@scripts/llama-cpp tools
 
-test: ## build and run all tests; LABEL=unit only those that need no model
+test: ## build and run all tests; LABEL=unit those that take seconds, LABEL=plugin those of one room
 	@scripts/setup build test
+ifeq ($(LABEL),unit)
+	@scripts/llama-cpp libs
+	@scripts/build release unit_tests
+else
 	@scripts/llama-cpp tools
 	@scripts/llama-cpp modules
 	@scripts/build release
+endif
 	@ctest --preset release -L '$(LABEL)' -j $(jobs)
 
 asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer

@@ -52,6 +52,7 @@ function(kvsplit_test_room room)
   set(label model)
   if(room IN_LIST KVSPLIT_UNIT_ROOMS)
     set(label unit)
+    add_dependencies(unit_tests ${target})
   endif()
   set(serial OFF)
   if(room IN_LIST KVSPLIT_SERIAL_ROOMS)
@@ -69,6 +70,7 @@ endfunction()
 # gtest_discover_tests cannot pass on a property that is a list, as ENVIRONMENT is.
 configure_file(${PROJECT_SOURCE_DIR}/cmake/test_properties.cmake.in ${KVSPLIT_TEST_PROPERTIES} @ONLY)
 
+add_custom_target(unit_tests)
 file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${PROJECT_SOURCE_DIR}/tests
      ${PROJECT_SOURCE_DIR}/tests/*)
 list(REMOVE_ITEM folders data support)
@@ -82,6 +84,17 @@ if(TARGET kvsplit)
   add_test(NAME model.pull COMMAND kvsplit pull smollm2-135m)
   set_tests_properties(model.pull PROPERTIES
     FIXTURES_SETUP demo_model LABELS "model;pull" TIMEOUT 600)
+endif()
+
+# Attention as a whole once more on each instruction set, which a case of the suite asserts by name.
+if(TARGET cache_test AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  foreach(isa scalar avx2 avx512)
+    add_test(NAME cache.forced_${isa}
+             COMMAND cache_test --gtest_filter=Attention.*:RandomScenes.*)
+    set_tests_properties(cache.forced_${isa} PROPERTIES
+      ENVIRONMENT "KVSPLIT_ISA=${isa}" LABELS "cache;unit" TIMEOUT 600
+      SKIP_REGULAR_EXPRESSION "this processor does not have it")
+  endforeach()
 endif()
 
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY
