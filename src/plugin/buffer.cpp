@@ -16,7 +16,8 @@ struct Buffer {
   explicit Buffer(std::size_t size) : memory(size) {}
 
   Pages memory;
-  std::map<const std::byte*, std::unique_ptr<HostedTensor>> caches;  // by address
+  /// By address; one that has moved by that of its new memory too.
+  std::map<const std::byte*, std::shared_ptr<HostedTensor>> caches;
   std::vector<const HostedTensor*> unreported;
   bool refusing = false;  // the last rows stored were refused, and that was said
 };
@@ -28,6 +29,12 @@ const ggml_tensor& root_of(const ggml_tensor& tensor) {
 }
 
 std::byte* bytes_of(const ggml_tensor& tensor) { return static_cast<std::byte*>(tensor.data); }
+
+// Cheap enough for every source of every node of a graph.
+bool may_be_cache(const ggml_tensor& root) {
+  return root.buffer != nullptr && root.buffer->buft == &buffer_type() &&
+         std::memcmp(static_cast<const char*>(root.name), "cache_", 6) == 0;
+}
 
 bool host_rotation_disabled() {
   const char* const text = std::getenv("LLAMA_ATTN_ROT_DISABLE");
@@ -58,8 +65,8 @@ std::optional<NominalRows> as_cache(const ggml_tensor& tensor) {
 HostedTensor* cache_around(const Buffer& buffer, const std::byte* data) {
   auto after = buffer.caches.upper_bound(data);
   if (after == buffer.caches.begin()) return nullptr;
-  HostedTensor* const cache = (--after)->second.get();
-  return data < cache->address() + cache->nominal().bytes() ? cache : nullptr;
+  const auto& [address, cache] = *--after;
+  return data < address + cache->nominal().bytes() ? cache.get() : nullptr;
 }
 
 HostedTensor* cache_at(Buffer& buffer, const ggml_tensor& root) {
@@ -69,7 +76,7 @@ HostedTensor* cache_at(Buffer& buffer, const ggml_tensor& root) {
   if (!nominal) return cache_around(buffer, bytes_of(root));
   HostedFormat format = choose_format(*nominal, chosen_precision());
   auto cache =
-      std::make_unique<HostedTensor>(std::move(*nominal), std::move(format), bytes_of(root));
+      std::make_shared<HostedTensor>(std::move(*nominal), std::move(format), bytes_of(root));
   count_allocated(*cache, true);
   buffer.unreported.push_back(cache.get());
   return (buffer.caches[bytes_of(root)] = std::move(cache)).get();
@@ -190,20 +197,30 @@ ggml_backend_buffer_type& buffer_type() {
 
 bool is_cache(const ggml_tensor& tensor) {
   const ggml_tensor& root = root_of(tensor);
-  return root.buffer != nullptr && root.buffer->buft == &buffer_type() &&
-         std::memcmp(static_cast<const char*>(root.name), "cache_", 6) == 0 &&
-         (root.name[6] == 'k' || root.name[6] == 'v');
+  return may_be_cache(root) && parse_cache_name(static_cast<const char*>(root.name));
 }
 
 HostedTensor* find_cache(const ggml_tensor& tensor) {
-  if (!is_cache(tensor)) return nullptr;
   const ggml_tensor& root = root_of(tensor);
-  if (root.buffer->context == nullptr || root.data == nullptr) return nullptr;
+  if (!may_be_cache(root) || root.buffer->context == nullptr || root.data == nullptr)
+    return nullptr;
   return cache_at(buffer_of(root.buffer), root);
 }
 
-void take_unreported(const ggml_tensor& cache, std::vector<const HostedTensor*>& caches) {
-  std::vector<const HostedTensor*>& unreported = buffer_of(root_of(cache).buffer).unreported;
+void leave_unpacked(const ggml_tensor& tensor, const std::string& why) {
+  HostedTensor* const cache = find_cache(tensor);
+  if (cache == nullptr || !cache->packed()) return;
+  count_allocated(*cache, false);
+  cache->unpack(why);
+  count_allocated(*cache, true);
+  auto& [memory, caches, unreported, refusing] = buffer_of(root_of(tensor).buffer);
+  caches[cache->nominal_rows()] = caches[cache->address()];
+  if (std::ranges::find(unreported, cache) == unreported.end()) unreported.push_back(cache);
+}
+
+void take_unreported(const ggml_tensor& tensor, std::vector<const HostedTensor*>& caches) {
+  if (find_cache(tensor) == nullptr) return;
+  std::vector<const HostedTensor*>& unreported = buffer_of(root_of(tensor).buffer).unreported;
   caches.insert(caches.end(), unreported.begin(), unreported.end());
   unreported.clear();
 }

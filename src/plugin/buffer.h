@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "cache/hosted_tensor.h"
@@ -20,7 +21,11 @@ bool is_cache(const ggml_tensor& tensor);
 /// by the host's tensor: an RPC server makes new tensors for every graph.
 HostedTensor* find_cache(const ggml_tensor& tensor);
 
-/// Moves the caches in the buffer of `cache` to `caches`, those that were not moved before.
-void take_unreported(const ggml_tensor& cache, std::vector<const HostedTensor*>& caches);
+/// HostedTensor::unpack() for the cache that a tensor is a view of, if that is one and packed.
+void leave_unpacked(const ggml_tensor& tensor, const std::string& why);
+
+/// Moves the caches that share a buffer with the cache that `tensor` is, if it is one, to `caches`:
+/// those of which nothing was told yet, or something else.
+void take_unreported(const ggml_tensor& tensor, std::vector<const HostedTensor*>& caches);
 
 }  // namespace kvsplit::plugin

@@ -89,17 +89,15 @@ void GraphRewriter::settle_caches(ggml_cgraph* graph) {
     if (node.op != GGML_OP_FLASH_ATTN_EXT) continue;
     HostedTensor* const keys = find_cache(*node.src[1]);
     HostedTensor* const values = find_cache(*node.src[2]);
-    if (keys != nullptr) take_unreported(*node.src[1], unreported_);
-    if (values != nullptr) take_unreported(*node.src[2], unreported_);
-    if ((keys == nullptr || !keys->packed()) && (values == nullptr || !values->packed())) continue;
-    const std::string why = bind(node, keys, values);
-    if (why.empty()) continue;
-    for (HostedTensor* cache : {keys, values}) {
-      if (cache == nullptr || !cache->packed()) continue;
-      count_allocated(*cache, false);
-      cache->unpack(why);
-      count_allocated(*cache, true);
+    const bool any_packed =
+        (keys != nullptr && keys->packed()) || (values != nullptr && values->packed());
+    const std::string why = any_packed ? bind(node, keys, values) : "";
+    if (!why.empty()) {
+      leave_unpacked(*node.src[1], why);
+      leave_unpacked(*node.src[2], why);
     }
+    take_unreported(*node.src[1], unreported_);
+    take_unreported(*node.src[2], unreported_);
   }
   if (!unreported_.empty()) report_caches(unreported_);
   unreported_.clear();

@@ -90,7 +90,8 @@ void encode(const Work& work, const ggml_tensor& node, Worker worker) {
 }
 
 bool is_f32_like(const ggml_tensor& tensor, const ggml_tensor& view) {
-  return tensor.type == GGML_TYPE_F32 && tensor.nb[0] == sizeof(float) && !is_cache(tensor) &&
+  return tensor.type == GGML_TYPE_F32 && tensor.nb[0] == sizeof(float) &&
+         find_cache(tensor) == nullptr &&
          std::equal(std::begin(tensor.ne), std::end(tensor.ne), std::begin(view.ne));
 }
 
