@@ -14,7 +14,9 @@ bool contains(const auto& list, std::string_view name) {
 }
 
 /// "--name" of "--name=value"
-std::string_view name_of(std::string_view argument) { return argument.substr(0, argument.find('=')); }
+std::string_view name_of(std::string_view argument) {
+  return argument.substr(0, argument.find('='));
+}
 
 }  // namespace
 

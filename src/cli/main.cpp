@@ -23,10 +23,10 @@ int fail(const std::string& message) {
 void add_commands(CLI::App& program, int& exit_code) {
   program.description(
       "Packed KV caches for llama.cpp, keys and values with their own number of bits.");
-  program.set_version_flag("--version", fmt::format("kvsplit {} for llama.cpp {} (ggml {})",
-                                                    kvsplit::build_config::version,
-                                                    kvsplit::build_config::llama_cpp_version,
-                                                    kvsplit::build_config::ggml_version));
+  program.set_version_flag(
+      "--version",
+      fmt::format("kvsplit {} for llama.cpp {} (ggml {})", kvsplit::build_config::version,
+                  kvsplit::build_config::llama_cpp_version, kvsplit::build_config::ggml_version));
   program.require_subcommand(1);
   program.set_help_flag("--help", "Print this help and exit");
   program.footer("kvsplit COMMAND --help says more, each with an example.");

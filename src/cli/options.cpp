@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<Precision> from_sides(const std::optional<int>& key, const std::optional<int>& value) {
+std::optional<Precision> from_sides(const std::optional<int>& key,
+                                    const std::optional<int>& value) {
   if (!key && !value) return std::nullopt;
   const Precision usual;
   return parse_precision(
@@ -96,7 +97,8 @@ void MeasureOptions::start() const {
   host::start(verbose);
 }
 
-void check_window(int context, int model_context, std::size_t text_tokens, const std::string& text) {
+void check_window(int context, int model_context, std::size_t text_tokens,
+                  const std::string& text) {
   if (context > model_context) {
     throw Error(fmt::format("-c {}: the model was made for {} tokens", context, model_context));
   }

@@ -61,13 +61,13 @@ fs::path cache_folder() {
 }
 
 fs::path plugin_file() {
-  const fs::path built = build_config::plugin_file;
+  fs::path built = build_config::plugin_file;
   const std::string named = environment("KVSPLIT_PLUGIN");
   if (!named.empty()) {
     if (fs::exists(named)) return named;
     throw Error(fmt::format("KVSPLIT_PLUGIN={}: no such file", named));
   }
-  const fs::path beside = own_folder() / built.filename();
+  fs::path beside = own_folder() / built.filename();
   if (fs::exists(beside)) return beside;
   if (fs::exists(built)) return built;
   throw Error(fmt::format("{}: not built, run make build", built.string()));
@@ -92,7 +92,9 @@ fs::path find_program(const std::string& name) {
                           name, llama_folder().string()));
 }
 
-fs::path sample_text() { return fs::path(build_config::source_dir) / "examples/texts/lighthouse.txt"; }
+fs::path sample_text() {
+  return fs::path(build_config::source_dir) / "examples/texts/lighthouse.txt";
+}
 
 std::string read_text(const std::string& file) {
   if (fs::is_directory(file)) throw Error(fmt::format("{}: a folder, expected a text file", file));

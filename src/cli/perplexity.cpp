@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -42,7 +43,8 @@ std::vector<host::CacheChoice> caches(const PerplexityOptions& options) {
   precisions.erase(std::remove(precisions.begin(), precisions.end(), fp16), precisions.end());
   precisions.insert(precisions.begin(), fp16);
   std::vector<host::CacheChoice> choices;
-  for (const Precision& precision : precisions) choices.push_back(host::kvsplit_cache(precision));
+  std::transform(precisions.begin(), precisions.end(), std::back_inserter(choices),
+                 host::kvsplit_cache);
   return choices;
 }
 

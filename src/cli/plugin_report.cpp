@@ -71,9 +71,10 @@ std::string closing_line(const std::filesystem::path& report, const std::string&
     return fmt::format("{} ran without the plugin: {}", program, *summary.refusal);
   }
   if (!summary.is_loaded) {
-    return fmt::format("{} did not load the plugin: it is no program of llama.cpp, its version knows "
-                       "no GGML_BACKEND_PATH, or it ended before",
-                       program);
+    return fmt::format(
+        "{} did not load the plugin: it is no program of llama.cpp, its version knows "
+        "no GGML_BACKEND_PATH, or it ended before",
+        program);
   }
   return fmt::format("{} loaded the plugin but made no cache on device KVSPLIT", program);
 }

@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace kvsplit::cli {
 namespace {
 
 std::string clock_time(double seconds) {
-  const int rounded = static_cast<int>(seconds + 0.5);
+  const long rounded = std::lround(seconds);
   return fmt::format("{}:{:02}", rounded / 60, rounded % 60);
 }
 

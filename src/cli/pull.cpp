@@ -28,16 +28,19 @@ const CatalogueModel& chosen(const PullOptions& options) {
   if (model != nullptr) return *model;
   std::string names;
   for (const CatalogueModel& known : catalogue()) names += (names.empty() ? "" : ", ") + known.name;
-  throw Error(fmt::format("model {}: not one that can be pulled, which are {}", options.name, names));
+  throw Error(
+      fmt::format("model {}: not one that can be pulled, which are {}", options.name, names));
 }
 
 void print_list() {
   report::Table table;
-  for (const char* title : {"name", "what it is"}) table.add_column(title, report::Table::Align::left);
+  for (const char* title : {"name", "what it is"})
+    table.add_column(title, report::Table::Align::left);
   table.add_column("MB");
   table.add_column("here", report::Table::Align::left);
   for (const CatalogueModel& model : catalogue()) {
-    table.add_row({model.name, model.about, fmt::format("{:.0f}", static_cast<double>(model.bytes) / 1e6),
+    table.add_row({model.name, model.about,
+                   fmt::format("{:.0f}", static_cast<double>(model.bytes) / 1e6),
                    std::filesystem::exists(pulled_file(model)) ? "yes" : "no"});
   }
   std::fputs(table.text().c_str(), stdout);

@@ -13,8 +13,8 @@ namespace kvsplit::host {
 namespace {
 
 // What llama.cpp's -ctk and -ctv take. Names and numbers come from ggml, so that they cannot drift.
-constexpr std::array cache_types = {GGML_TYPE_F32,  GGML_TYPE_F16,    GGML_TYPE_BF16,
-                                    GGML_TYPE_Q8_0, GGML_TYPE_Q4_0,   GGML_TYPE_Q4_1,
+constexpr std::array cache_types = {GGML_TYPE_F32,    GGML_TYPE_F16,  GGML_TYPE_BF16,
+                                    GGML_TYPE_Q8_0,   GGML_TYPE_Q4_0, GGML_TYPE_Q4_1,
                                     GGML_TYPE_IQ4_NL, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1};
 
 /// Bits of the codes alone: the first number in the type's name.
@@ -59,9 +59,8 @@ CacheChoice parse_stock_cache(std::string_view text) {
 }
 
 int cache_type(const std::string& name) {
-  const auto* const found = std::find_if(cache_types.begin(), cache_types.end(), [&](auto type) {
-    return name == ggml_type_name(type);
-  });
+  const auto* const found = std::find_if(cache_types.begin(), cache_types.end(),
+                                         [&](auto type) { return name == ggml_type_name(type); });
   if (found != cache_types.end()) return *found;
   std::array<std::string, cache_types.size()> names;
   std::transform(cache_types.begin(), cache_types.end(), names.begin(), ggml_type_name);

@@ -105,9 +105,10 @@ std::span<const float> Context::logits() const {
 void Context::truncate(int n_tokens) {
   llama_memory_t memory = llama_get_memory(context_.get());
   if (!llama_memory_seq_rm(memory, 0, n_tokens, -1)) {
-    throw Error(fmt::format("cache {}: this model cannot forget its last tokens, "
-                            "its speed at a depth cannot be measured",
-                            cache().name()));
+    throw Error(
+        fmt::format("cache {}: this model cannot forget its last tokens, "
+                    "its speed at a depth cannot be measured",
+                    cache().name()));
   }
   n_past_ = n_tokens;
 }

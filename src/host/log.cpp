@@ -18,8 +18,7 @@ bool verbose_flag = false;
 /// "llama_model_load: error loading model: tensor …" without what only a developer looks for.
 std::string without_origin(const std::string& line) {
   const std::size_t end = line.find(": ");
-  const bool is_function =
-      end != std::string::npos && line.find_first_of(" '\"(") > end && end > 0;
+  const bool is_function = end != std::string::npos && line.find_first_of(" '\"(") > end && end > 0;
   return is_function ? line.substr(end + 2) : line;
 }
 

@@ -18,7 +18,7 @@ struct ModelFacts {
   std::string architecture, name, file_type;
   std::uint64_t n_parameters = 0, file_bytes = 0;
   int n_layers = 0, n_heads = 0, n_kv_heads = 0;
-  int n_context = 0;  ///< tokens it was trained for
+  int n_context = 0;       ///< tokens it was trained for
   int sliding_window = 0;  ///< tokens seen by its sliding-window layers; 0 = it has none
 };
 
@@ -37,7 +37,8 @@ class Model {
   int n_context() const;  ///< tokens it was trained for
   int n_vocab() const;
   bool starts_with_bos() const;
-  Token bos() const;  ///< a token to begin with: BOS, where there is none the first of the vocabulary
+  Token bos()
+      const;  ///< a token to begin with: BOS, where there is none the first of the vocabulary
 
   /// With BOS in front where the model wants it; nothing in the text is read as a control token.
   std::vector<Token> tokenize(std::string_view text) const;

@@ -24,11 +24,11 @@ inline float exp_of_negative(float x) {
   constexpr float ln2_high = 0.693359375F;  // exact in 9 bits, so that n * ln2_high is exact
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float round_to_integer = 12582912.0F;  // 1.5 * 2^23
-  x = x < -80.0F ? -80.0F : x;  // this way round NaN stays NaN
+  x = x < -80.0F ? -80.0F : x;                     // this way round NaN stays NaN
   const float shifted = x * log2_e + round_to_integer;
   const float n = shifted - round_to_integer;
   const float r = (x - n * ln2_high) - n * ln2_low;  // |r| <= ln2 / 2
-  float p = 1.0F / 720;  // Taylor: the next term is below 3e-8
+  float p = 1.0F / 720;                              // Taylor: the next term is below 3e-8
   p = p * r + 1.0F / 120;
   p = p * r + 1.0F / 24;
   p = p * r + 1.0F / 6;
@@ -78,9 +78,9 @@ double sum_of_exp(std::span<const float> x, float maximum) {
 }
 
 struct Sums {
-  double own = 0;        ///< Σ exp(x - max x)
-  double baseline = 0;   ///< Σ exp(b - max b)
-  double distance = 0;   ///< Σ exp(b - max b) · ((b - max b) - (x - max x))
+  double own = 0;       ///< Σ exp(x - max x)
+  double baseline = 0;  ///< Σ exp(b - max b)
+  double distance = 0;  ///< Σ exp(b - max b) · ((b - max b) - (x - max x))
 };
 
 Sums joint_sums(std::span<const float> x, float max_x, std::span<const float> b, float max_b) {
@@ -140,8 +140,8 @@ Divergence compare(std::span<const float> logits, std::span<const float> baselin
   const float max_baseline = maximum(baseline);
   const Sums sums = joint_sums(logits, max_logit, baseline, max_baseline);
   Divergence result;
-  result.log_likelihood = static_cast<double>(logits[static_cast<std::size_t>(token)]) -
-                          max_logit - std::log(sums.own);
+  result.log_likelihood =
+      static_cast<double>(logits[static_cast<std::size_t>(token)]) - max_logit - std::log(sums.own);
   // Σ p (ln p - ln q) with p = exp(b - max b) / Σ, q likewise: what the maxima add cancels.
   result.kl = sums.distance / sums.baseline + std::log(sums.own / sums.baseline);
   result.same_top = first_of(logits, max_logit) == first_of(baseline, max_baseline);

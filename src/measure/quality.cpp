@@ -78,9 +78,8 @@ void score(const Piece& piece, std::span<const float> logits, std::span<const fl
   parallel_for(found.size(), n_threads, [&](std::size_t i) {
     const int token = piece.targets[i];
     const std::span<const float> row = piece.row(logits, i);
-    found[i] = logits.data() == baseline.data()
-                   ? Divergence{log_likelihood(row, token), 0.0, true}
-                   : compare(row, piece.row(baseline, i), token);
+    found[i] = logits.data() == baseline.data() ? Divergence{log_likelihood(row, token), 0.0, true}
+                                                : compare(row, piece.row(baseline, i), token);
   });
   for (const Divergence& at : found) tally.add(at);
 }
@@ -135,8 +134,8 @@ class Run {
 
   void report() const {
     if (!call_.progress) return;
-    const double total = static_cast<double>(call_.window) * call_.n_windows *
-                         static_cast<double>(contexts_.size());
+    const double total =
+        static_cast<double>(call_.window) * call_.n_windows * static_cast<double>(contexts_.size());
     call_.progress("perplexity", static_cast<double>(n_decoded_) / total);
   }
 

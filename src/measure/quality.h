@@ -23,7 +23,7 @@ struct QualityCall {
   std::span<const host::Token> tokens;  ///< the text, cut into windows from its start
   int window = 2048;                    ///< tokens; the second half of each is scored
   int n_windows = 1;
-  host::Token bos = 0;       ///< put in place of each window's first token …
+  host::Token bos = 0;           ///< put in place of each window's first token …
   bool starts_with_bos = false;  ///< … where the model wants it, as llama-perplexity does
   int n_threads = 1;
   Progress progress;  ///< may be empty

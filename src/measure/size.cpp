@@ -8,8 +8,7 @@ namespace {
 // What llama.cpp's programs use. The caches of sliding-window layers have room for one.
 constexpr int usual_batch = 512;
 
-host::CacheSize allocate(const host::Model& model, int n_context,
-                         const host::CacheChoice& choice) {
+host::CacheSize allocate(const host::Model& model, int n_context, const host::CacheChoice& choice) {
   host::ContextOptions options;
   options.cache = choice;
   options.n_context = n_context;

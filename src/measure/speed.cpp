@@ -86,6 +86,7 @@ std::vector<Speed> measure_speed(std::span<const std::unique_ptr<host::Context>>
     }
   }
   std::vector<Speed> speeds;
+  speeds.reserve(samples.size());
   for (const Samples& of_context : samples) speeds.push_back(of_context.speed());
   return speeds;
 }

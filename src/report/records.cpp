@@ -41,7 +41,10 @@ const std::vector<TableColumn>& table_columns() {
                     ? fmt::format("{:.4g}/{:.4g}", *r.k_bits_all_in, *r.v_bits_all_in)
                     : std::string();
        }},
-      {"window", [](const CacheRecord& r) { return if_measured(r.context, [](int n) { return grouped(n); }); }},
+      {"window",
+       [](const CacheRecord& r) {
+         return if_measured(r.context, [](int n) { return grouped(n); });
+       }},
       {"MiB",
        [](const CacheRecord& r) {
          return if_measured(r.kv_bytes, [](std::uint64_t n) {
@@ -62,7 +65,8 @@ const std::vector<TableColumn>& table_columns() {
        }},
       {"same top",
        [](const CacheRecord& r) {
-         return if_measured(r.same_top_percent, [](double x) { return fmt::format("{:.1f} %", x); });
+         return if_measured(r.same_top_percent,
+                            [](double x) { return fmt::format("{:.1f} %", x); });
        }},
       {"", [](const CacheRecord& r) { return std::string(is_damaged(r) ? damage_mark : ""); },
        Table::Align::left},
@@ -74,7 +78,8 @@ const std::vector<TableColumn>& table_columns() {
 bool is_worth_showing(const TableColumn& column, Records records) {
   std::set<std::string> cells;
   for (const CacheRecord& record : records) cells.insert(column.cell(record));
-  return cells.size() > (column.title == "window" ? 1 : 0) && *cells.rbegin() != "";
+  const std::size_t too_few = column.title == "window" ? 1 : 0;
+  return cells.size() > too_few && !cells.rbegin()->empty();
 }
 
 bool ends_with(std::string_view text, std::string_view end) {
@@ -85,7 +90,7 @@ bool ends_with(std::string_view text, std::string_view end) {
 std::string csv_cell(const Json& value) {
   if (value.is_null()) return "";
   if (!value.is_string()) return value.dump();
-  const auto text = value.get<std::string>();
+  auto text = value.get<std::string>();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -103,6 +108,7 @@ Table table(Records records) {
   for (const TableColumn& column : used) result.add_column(column.title, column.align);
   for (const CacheRecord& record : records) {
     std::vector<std::string> cells;
+    cells.reserve(used.size());
     for (const TableColumn& column : used) cells.push_back(column.cell(record));
     result.add_row(std::move(cells));
   }

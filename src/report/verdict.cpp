@@ -36,7 +36,9 @@ std::string speed_phrase(const CacheRecord& record, const CacheRecord& baseline)
 
 }  // namespace
 
-bool is_damaged(const CacheRecord& record) { return record.kl_mean.value_or(0) > visible_damage_kl; }
+bool is_damaged(const CacheRecord& record) {
+  return record.kl_mean.value_or(0) > visible_damage_kl;
+}
 
 std::string recommendation(std::span<const CacheRecord> records) {
   if (records.size() < 2 || !records[0].kv_bytes) return "";
@@ -48,8 +50,9 @@ std::string recommendation(std::span<const CacheRecord> records) {
     if (best == nullptr || is_better(record, *best)) best = &record;
   }
   if (best == nullptr) {
-    return fmt::format("Stay with {}: every smaller cache measured here damages this model visibly.",
-                       name(baseline));
+    return fmt::format(
+        "Stay with {}: every smaller cache measured here damages this model visibly.",
+        name(baseline));
   }
   const auto full = static_cast<double>(*baseline.kv_bytes);
   const auto packed = static_cast<double>(*best->kv_bytes);

@@ -30,7 +30,8 @@ TEST(OwnOptionsFirst, LeavesToTheToolWhatFollowsTheDashes) {
 
 TEST(OwnOptionsFirst, StopsAtTheProgramOfExec) {
   const Strings expected = {"exec", "--kvq", "8", "--", "llama-cli", "-m", "x", "--kvq", "5"};
-  EXPECT_EQ(own_options_first({"exec", "--kvq", "8", "llama-cli", "-m", "x", "--kvq", "5"}), expected);
+  EXPECT_EQ(own_options_first({"exec", "--kvq", "8", "llama-cli", "-m", "x", "--kvq", "5"}),
+            expected);
   EXPECT_EQ(own_options_first({"exec", "--kvq", "8", "--", "llama-cli", "-m", "x", "--kvq", "5"}),
             expected);
 }

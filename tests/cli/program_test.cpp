@@ -98,7 +98,8 @@ TEST(Pull, ReplacesADamagedModel) {
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(contains(result.errors, "damaged, getting it again")) << result.errors;
   EXPECT_EQ(std::filesystem::file_size(file), 98'362'432U);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "cache/kvsplit/models"), {}), 1)
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "cache/kvsplit/models"), {}),
+            1)
       << "nothing but the model is left behind";
 }
 
@@ -122,7 +123,8 @@ TEST(Exec, RunsAStockProgramWithThePackedCache) {
               "' -no-cnv -c 512 -n 12 --temp 0 -p 'The capital of France is'");
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(contains(result.output, "The capital of France is Paris")) << result.output;
-  EXPECT_TRUE(contains(result.errors, "kvsplit: K8V4 cache of 4.57 MiB, FP16 would have taken 11.25 MiB"))
+  EXPECT_TRUE(
+      contains(result.errors, "kvsplit: K8V4 cache of 4.57 MiB, FP16 would have taken 11.25 MiB"))
       << result.errors;
 }
 
@@ -134,7 +136,8 @@ TEST(Exec, HandsOnExitCodesAndSaysWhatLoadedNothing) {
 }
 
 TEST(Exec, HandsOnSignals) {
-  const std::string child = "trap \"echo got it; exit 3\" TERM; echo ready; while :; do sleep 0.1; done";
+  const std::string child =
+      "trap \"echo got it; exit 3\" TERM; echo ready; while :; do sleep 0.1; done";
   const ProgramResult result = test::run_shell(
       "'" + test::environment("KVSPLIT_TEST_PROGRAM") + "' exec -- sh -c '" + child +
       "' & kvsplit=$!; sleep 1; kill -TERM $kvsplit; wait $kvsplit; echo code $?");
@@ -143,7 +146,8 @@ TEST(Exec, HandsOnSignals) {
 }
 
 TEST(Run, IsLlamaCompletionOnTheDemoModel) {
-  const std::string environment = "KVSPLIT_LLAMA_BIN='" + test::environment("KVSPLIT_TEST_BIN") + "'";
+  const std::string environment =
+      "KVSPLIT_LLAMA_BIN='" + test::environment("KVSPLIT_TEST_BIN") + "'";
   const ProgramResult result = kvsplit(
       "run --kvq-key 8 --kvq-val 4 -no-cnv -c 512 -n 8 --temp 0 -p 'The capital of France is'",
       environment);
@@ -164,8 +168,8 @@ TEST(Info, SaysWhatTheModelIsAndWhatItsCacheCosts) {
 
 TEST(Perplexity, WritesARecordPerCacheAndWindow) {
   const TestFolder folder;
-  const ProgramResult result = kvsplit("perplexity -c 128 --chunks 2 --kvq K8V8,K4V4 -o '" +
-                                       (folder / "out.json") + "'");
+  const ProgramResult result =
+      kvsplit("perplexity -c 128 --chunks 2 --kvq K8V8,K4V4 -o '" + (folder / "out.json") + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_EQ(result.errors, "") << "progress is for terminals";
   const auto records = nlohmann::json::parse(test::contents(folder / "out.json"));
@@ -182,11 +186,10 @@ TEST(Perplexity, WritesARecordPerCacheAndWindow) {
 
 TEST(Compare, MeasuresEverything) {
   const TestFolder folder;
-  const ProgramResult result = kvsplit("compare -c 128 --kvq K8V4 --stock q8_0/q4_0 -o '" +
-                                       (folder / "out.csv") + "' && '" +
-                                       test::environment("KVSPLIT_TEST_PROGRAM") +
-                                       "' compare -c 128 --kvq K8V4 --stock none -o '" +
-                                       (folder / "out.json") + "'");
+  const ProgramResult result =
+      kvsplit("compare -c 128 --kvq K8V4 --stock q8_0/q4_0 -o '" + (folder / "out.csv") + "' && '" +
+              test::environment("KVSPLIT_TEST_PROGRAM") +
+              "' compare -c 128 --kvq K8V4 --stock none -o '" + (folder / "out.json") + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(contains(result.output, "q8_0/q4_0 | stock")) << result.output;
   EXPECT_TRUE(contains(result.output, "Take ") || contains(result.output, "Stay with "))

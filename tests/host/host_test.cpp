@@ -76,7 +76,8 @@ TEST_F(Host, KnowsTheModel) {
 }
 
 /// The sequence of `tokens`, decoded in pieces of the given lengths: the logits of its last token.
-std::vector<float> last_logits(Context& context, const std::vector<Token>& tokens, std::size_t piece) {
+std::vector<float> last_logits(Context& context, const std::vector<Token>& tokens,
+                               std::size_t piece) {
   context.clear();
   for (std::size_t at = 0; at < tokens.size(); at += piece) {
     const std::size_t n = std::min(piece, tokens.size() - at);
@@ -139,7 +140,8 @@ TEST_F(Host, PacksWhatIsAskedFor) {
   ContextOptions options;
   options.n_context = 512;
   std::size_t last = ~std::size_t{0};
-  for (const Precision precision : {Precision{16, 16}, Precision{8, 8}, Precision{8, 4}, Precision{4, 4}}) {
+  for (const Precision precision :
+       {Precision{16, 16}, Precision{8, 8}, Precision{8, 4}, Precision{4, 4}}) {
     options.cache = kvsplit_cache(precision);
     const Context context(model, options);
     EXPECT_LT(context.cache_size().bytes(), last);

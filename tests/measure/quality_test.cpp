@@ -26,7 +26,8 @@ class StockQuality : public testing::Test {
     tokens_ = model_->tokenize(text);
   }
 
-  std::vector<CacheRecord> compare(const std::vector<std::string>& types, int window, int n_windows) {
+  std::vector<CacheRecord> compare(const std::vector<std::string>& types, int window,
+                                   int n_windows) {
     std::vector<host::CacheChoice> caches;
     for (const std::string& type : types) caches.push_back(host::parse_stock_cache(type));
     ComparisonCall call;

@@ -40,9 +40,9 @@ CacheRecord measured() {
 
 TEST(Records, HaveTheKeysThatAreDocumented) {
   const std::set<std::string> promised = {
-      "cache",         "engine",   "k_bits",  "v_bits",   "k_bits_all_in", "v_bits_all_in",
-      "context",       "kv_bytes", "ppl",     "ppl_change_percent",        "kl_mean",
-      "kl_stderr",     "same_top_percent",    "prompt_tps",                "decode_tps",
+      "cache",         "engine",        "k_bits",           "v_bits",     "k_bits_all_in",
+      "v_bits_all_in", "context",       "kv_bytes",         "ppl",        "ppl_change_percent",
+      "kl_mean",       "kl_stderr",     "same_top_percent", "prompt_tps", "decode_tps",
       "depth",         "peak_rss_bytes"};
   const std::vector<CacheRecord> records = {measured()};
   const Json list = Json::parse(json(records));
@@ -78,8 +78,9 @@ TEST(Records, AsCsvHaveAHeaderAndOneLineEach) {
   std::getline(stream, first);
   std::getline(stream, second);
   EXPECT_FALSE(std::getline(stream, none));
-  EXPECT_EQ(header.rfind("cache,engine,device,k_bits,v_bits,k_bits_all_in,v_bits_all_in,context,", 0),
-            0U);
+  EXPECT_EQ(
+      header.rfind("cache,engine,device,k_bits,v_bits,k_bits_all_in,v_bits_all_in,context,", 0),
+      0U);
   EXPECT_EQ(first.rfind("K8V4,kvsplit,KVSPLIT,8,4,8.5,4.5,2048,76677120,8192,17.25,", 0), 0U);
   EXPECT_EQ(first, second);
   EXPECT_EQ(std::count(header.begin(), header.end(), ','),

@@ -58,8 +58,8 @@ inline void write_file(const std::string& file, const std::string& text) {
 /// Runs a command line in a shell, with nothing on its stdin.
 inline ProgramResult run_shell(const std::string& command) {
   const TestFolder folder;
-  const std::string line = "( " + command + " ) </dev/null >'" + (folder / "out") + "' 2>'" +
-                           (folder / "err") + "'";
+  const std::string line =
+      "( " + command + " ) </dev/null >'" + (folder / "out") + "' 2>'" + (folder / "err") + "'";
   const int status = std::system(line.c_str());
   ProgramResult result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
