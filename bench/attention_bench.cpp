@@ -21,9 +21,10 @@ struct Model {
   int head_dim, n_kv_heads, group_size;
 };
 
-constexpr Model models[] = {
-    {"3x64_group3", 64, 3, 3}, {"8x128_group4", 128, 8, 4}, {"1x256_group4", 256, 1, 4},
-    {"2x64_group7", 64, 2, 7}};
+constexpr Model models[] = {{"3x64_group3", 64, 3, 3},
+                            {"8x128_group4", 128, 8, 4},
+                            {"1x256_group4", 256, 1, 4},
+                            {"2x64_group7", 64, 2, 7}};
 
 constexpr std::int64_t n_cells = 8192;
 
@@ -32,7 +33,8 @@ struct Layer {
       : model(m),
         k(format(m, Side::key, k_bits), Side::key, {n_cells, 1}, m.head_dim),
         v(format(m, Side::value, v_bits), Side::value, {n_cells, 1}, m.head_dim),
-        values(test::random_numbers(static_cast<std::size_t>(n_cells) * m.n_kv_heads * m.head_dim, 1)) {
+        values(test::random_numbers(static_cast<std::size_t>(n_cells) * m.n_kv_heads * m.head_dim,
+                                    1)) {
     const auto rows = test::consecutive(0, n_cells);
     test::write_rows(*k, values, rows);
     test::write_rows(*v, values, rows);
@@ -93,9 +95,9 @@ void attend(benchmark::State& state, const Model& model, int k_bits, int v_bits,
     benchmark::DoNotOptimize(out.data());
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(layer.bytes()) * state.iterations());
-  state.counters["query_cells/s"] = benchmark::Counter(
-      static_cast<double>(call.n_heads) * n_tokens * n_cells,
-      benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["query_cells/s"] =
+      benchmark::Counter(static_cast<double>(call.n_heads) * n_tokens * n_cells,
+                         benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel(kernels().name);
 }
 
@@ -126,8 +128,8 @@ void register_all() {
                                        {4, 4},   {3, 3}, {2, 2}, {4, 8}};
   for (const Model& model : models) {
     for (const auto& [k_bits, v_bits] : pairs) {
-      const std::string name = std::string(model.name) + "/K" + std::to_string(k_bits) + "V" +
-                               std::to_string(v_bits);
+      const std::string name =
+          std::string(model.name) + "/K" + std::to_string(k_bits) + "V" + std::to_string(v_bits);
       benchmark::RegisterBenchmark(("Decode/" + name).c_str(), attend, model, k_bits, v_bits, 1)
           ->Unit(benchmark::kMicrosecond);
       benchmark::RegisterBenchmark(("Prompt64/" + name).c_str(), attend, model, k_bits, v_bits, 64)

@@ -29,7 +29,7 @@ constexpr float log2_e = 1.44269504F;  // the kernels' softmax is one of powers 
 static_assert(tile_rows == kernel_tile_rows && max_head_dim == max_kernel_head_dim);
 
 struct Division {
-  int group_size = 1;     // query heads of a KV head
+  int group_size = 1;  // query heads of a KV head
   int n_kv_heads = 1;
   int rows_per_head = 0;  // query rows of a KV head in one stream
   int n_blocks = 0;       // of up to 64 rows
@@ -41,18 +41,20 @@ struct Division {
 
 Division divide(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call) {
   Division d;
-  d.n_kv_heads = k.n_heads();
+  assert(k.n_heads() > 0 && v.head_dim() > 0);
+  d.n_kv_heads = std::max(k.n_heads(), 1);
   d.group_size = call.n_heads / d.n_kv_heads;
   d.rows_per_head = d.group_size * call.n_tokens;
   d.n_blocks = (d.rows_per_head + max_query_rows - 1) / max_query_rows;
-  const std::size_t floats_per_piece = static_cast<std::size_t>(call.n_streams) * call.n_heads *
-                                       call.n_tokens * (v.head_dim() + 2);
+  const std::size_t floats_per_piece =
+      static_cast<std::size_t>(call.n_streams) * call.n_heads * call.n_tokens * (v.head_dim() + 2);
   const int row_jobs = d.n_row_jobs(call.n_streams);
   if (row_jobs < wanted_jobs / 2) {
-    const std::int64_t most = std::min<std::int64_t>(
-        (call.n_kv + min_cells_per_piece - 1) / min_cells_per_piece,
-        static_cast<std::int64_t>(partial_floats / floats_per_piece));
-    d.n_pieces = static_cast<int>(std::clamp<std::int64_t>(wanted_jobs / row_jobs, 1, std::max<std::int64_t>(most, 1)));
+    const std::int64_t most =
+        std::min<std::int64_t>((call.n_kv + min_cells_per_piece - 1) / min_cells_per_piece,
+                               static_cast<std::int64_t>(partial_floats / floats_per_piece));
+    d.n_pieces = static_cast<int>(
+        std::clamp<std::int64_t>(wanted_jobs / row_jobs, 1, std::max<std::int64_t>(most, 1)));
   }
   const std::int64_t steps = (call.n_kv + cells_per_step - 1) / cells_per_step;
   d.cells_per_piece = (steps + d.n_pieces - 1) / d.n_pieces * cells_per_step;
@@ -88,8 +90,8 @@ const T* offset_bytes(const T* base, std::size_t bytes) {
 float alibi_slope(float max_bias, int head, int n_heads) {
   if (max_bias <= 0) return 1.0F;
   const int n = 1 << static_cast<int>(std::floor(std::log2(static_cast<float>(n_heads))));
-  const float steps = head < n ? static_cast<float>(head + 1)
-                               : static_cast<float>(2 * (head - n) + 1) / 2.0F;
+  const float steps =
+      head < n ? static_cast<float>(head + 1) : static_cast<float>(2 * (head - n) + 1) / 2.0F;
   return std::exp2(-max_bias / static_cast<float>(n) * steps);
 }
 
@@ -202,8 +204,8 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   task.v_groups = head_tiles(a.v, block.kv_head, stream, scratch.v_groups);
   task.head_dim_k = a.k.head_dim();
   task.head_dim_v = a.v.head_dim();
-  task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(),
-                  scratch.scales.data(), scratch.offsets.data()};
+  task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(), scratch.scales.data(),
+                  scratch.offsets.data()};
   task.masks = scratch.masks.data();
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
@@ -250,7 +252,9 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
   std::ranges::copy(out, a.call.out + at * out.size());
 }
 
-std::size_t partial_size(const Attention& a) { return static_cast<std::size_t>(a.v.head_dim()) + 2; }
+std::size_t partial_size(const Attention& a) {
+  return static_cast<std::size_t>(a.v.head_dim()) + 2;
+}
 
 // Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in the
 // whole call.

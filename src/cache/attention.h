@@ -14,9 +14,9 @@ namespace kvsplit {
 /// What the host asks of attention, free of the host's types. All strides are bytes.
 ///   out[s, t, h] = Σ_c softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c]) v[s, c]
 struct AttentionCall {
-  int n_heads = 0;      ///< query heads; a multiple of the KV heads
-  int n_tokens = 0;     ///< query tokens per stream
-  int n_streams = 1;    ///< streams looked at, from first_stream on
+  int n_heads = 0;    ///< query heads; a multiple of the KV heads
+  int n_tokens = 0;   ///< query tokens per stream
+  int n_streams = 1;  ///< streams looked at, from first_stream on
   int first_stream = 0;
   std::int64_t n_kv = 0;  ///< cells looked at in each stream, from its first
 

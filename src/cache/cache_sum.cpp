@@ -43,9 +43,10 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     bits = cache->rows().format().groups.front().bits;
   }
   for (const auto& [note, names] : noted) {
-    std::string line = names.front();
-    if (names.size() > 1) line += " and " + std::to_string(names.size() - 1) + " more";
-    notes.push_back(line + ": " + note);
+    std::string& line = notes.emplace_back(names.front());
+    if (names.size() > 1)
+      line.append(" and ").append(std::to_string(names.size() - 1)).append(" more");
+    line.append(": ").append(note);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "cache/hosted_format.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 #include "cache/plan.h"
@@ -11,17 +12,32 @@ namespace {
 Precision precision_for(const NominalRows& nominal, const std::optional<Precision>& chosen,
                         std::string& note) {
   Precision precision = chosen.value_or(Precision{});
-  if (!nominal.quantised) return precision;
+  if (!nominal.quantised()) return precision;
   int& bits = nominal.side == Side::key ? precision.k_bits : precision.v_bits;
-  if (chosen && bits > nominal.bits) {
+  if (chosen && bits > nominal.bits()) {
     note = std::to_string(bits) + " bits do not fit into rows of type " + nominal.type + ", " +
-           std::to_string(nominal.bits) + " taken";
+           std::to_string(nominal.bits()) + " taken";
   }
-  if (!chosen || bits > nominal.bits) bits = nominal.bits;
+  if (!chosen || bits > nominal.bits()) bits = nominal.bits();
   return precision;
 }
 
 }  // namespace
+
+bool NominalRows::quantised() const { return type.starts_with('q') || type.starts_with("iq"); }
+
+int NominalRows::bits() const {
+  if (type == "q8_0") return 8;
+  if (type == "q5_0" || type == "q5_1") return 5;
+  if (type == "q4_0" || type == "q4_1" || type == "iq4_nl") return 4;
+  return 0;
+}
+
+bool NominalRows::host_rotates() const {
+  const char* const disabled = std::getenv("LLAMA_ATTN_ROT_DISABLE");
+  // NOLINTNEXTLINE(cert-err34-c): as the host reads it
+  return quantised() && (disabled == nullptr || std::atoi(disabled) == 0);
+}
 
 std::optional<NominalRows> parse_cache_name(std::string_view name) {
   constexpr std::string_view keys = "cache_k_l";
@@ -42,15 +58,16 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
     return as_it_is("rows of " + std::to_string(nominal.n_channels) +
                     " numbers, no multiple of 32");
   }
-  if (nominal.quantised && nominal.bits == 0) return as_it_is("a cache of type " + nominal.type);
+  if (nominal.quantised() && nominal.bits() == 0)
+    return as_it_is("a cache of type " + nominal.type);
   HostedFormat format;
   const Plan plan(precision_for(nominal, chosen, format.note));
   const auto rows_if = [&](bool host_rotates) {
     return plan.format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
                        host_rotates);
   };
-  format.rows = rows_if(nominal.host_rotates);
-  if (nominal.host_rotates) format.rows_unless_rotated = rows_if(false);
+  format.rows = rows_if(nominal.host_rotates());
+  if (nominal.host_rotates()) format.rows_unless_rotated = rows_if(false);
   // A row of bf16 has no place that tells it from one of f16.
   if (nominal.type == "bf16" && format.rows->groups.front().bits == 16) {
     return as_it_is("bf16 has 16 bits itself");
@@ -59,6 +76,12 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
     return as_it_is(std::to_string(nominal.cells.kv_size) + " cells need less unpacked");
   }
   return format;
+}
+
+std::size_t bytes_needed(const NominalRows& nominal, const std::optional<Precision>& chosen) {
+  const std::optional<RowFormat> rows = choose_format(nominal, chosen).rows;
+  if (!rows || nominal.quantised()) return nominal.bytes();
+  return PackedTensor::bytes(*rows, nominal.cells);
 }
 
 }  // namespace kvsplit

@@ -25,13 +25,14 @@ std::size_t HostedTensor::allocated_bytes() const {
   return packed() ? PackedTensor::bytes(packed_->format(), nominal_.cells) : nominal_.bytes();
 }
 
-std::string HostedTensor::bind_heads(std::int64_t head_dim, bool host_rotates) {
+std::string HostedTensor::bind_heads(std::int64_t head_dim) {
   if (packed_->head_dim() == head_dim) return {};
   if (packed_->head_dim() != 0) {
     return "heads of " + std::to_string(packed_->head_dim()) + " and of " +
            std::to_string(head_dim);
   }
-  if (unless_rotated_ && !restored_ && !host_rotates) use_format(std::move(*unless_rotated_));
+  if (unless_rotated_ && !restored_ && !NominalRows::host_rotates_heads_of(head_dim))
+    use_format(std::move(*unless_rotated_));
   unless_rotated_.reset();
   return packed_->bind_heads(static_cast<int>(head_dim));
 }
@@ -180,6 +181,15 @@ bool HostedTensor::sees_refused(const AttentionCall& call) const {
     }
   }
   return false;
+}
+
+std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
+                      std::int64_t head_dim_v) {
+  if (keys == values) return "keys and values are one tensor";
+  if (keys == nullptr || values == nullptr) return "its other half is no cache of this device";
+  if (!keys->packed() || !values->packed()) return "its other half is not packed";
+  std::string why = keys->bind_heads(head_dim_k);
+  return why.empty() ? values->bind_heads(head_dim_v) : why;
 }
 
 }  // namespace kvsplit

@@ -27,7 +27,11 @@ class HostedTensor {
   const NominalRows& nominal() const { return nominal_; }
   const std::string& name() const { return nominal_.name; }
   const std::byte* address() const { return memory_; }  ///< where the host believes it to be
-  const std::string& note() const { return note_; }     ///< "", or what the user should know
+  /// Of a place in what the host believes to be its rows, bytes.
+  std::size_t offset_of(const void* place) const {
+    return static_cast<std::size_t>(static_cast<const std::byte*>(place) - memory_);
+  }
+  const std::string& note() const { return note_; }  ///< "", or what the user should know
   std::size_t allocated_bytes() const;
 
   /// Whether rows are packed; if not, the host's own operations work on nominal_rows().
@@ -37,9 +41,9 @@ class HostedTensor {
   std::byte* nominal_rows() const { return moved() ? own_rows_.data() : memory_; }
   bool moved() const { return own_rows_.data() != nullptr; }
 
-  /// Tells the size of the heads, before anything is computed, and whether the host rotates such
-  /// heads if it rotates any. Returns "" or why they cannot be packed.
-  std::string bind_heads(std::int64_t head_dim, bool host_rotates);
+  /// Tells the size of the heads, before anything is computed. Returns "" or why they cannot be
+  /// packed.
+  std::string bind_heads(std::int64_t head_dim);
   /// From now on rows are nominal. Error: a session was restored already and cannot be converted.
   void unpack(const std::string& reason);
 
@@ -78,5 +82,10 @@ class HostedTensor {
   std::vector<bool> refused_;  ///< empty: none ever was
   std::int64_t n_refused_ = 0;
 };
+
+/// Tells keys and values of one attention their head sizes. Returns "" or why they cannot be packed
+/// together; nullptr: not in our memory.
+std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
+                      std::int64_t head_dim_v);
 
 }  // namespace kvsplit

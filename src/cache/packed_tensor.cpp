@@ -34,7 +34,8 @@ Half finite_half(float x) {
 using GroupCodes = std::array<std::uint8_t, max_head_dim>;
 
 // Codes of row t of a tile, in channel order.
-void put_codes(std::byte* tile, const GroupLayout& group, Side side, int t, const GroupCodes& codes) {
+void put_codes(std::byte* tile, const GroupLayout& group, Side side, int t,
+               const GroupCodes& codes) {
   auto* block = reinterpret_cast<std::uint8_t*>(tile);
   for (int c = 0; c < group.n_channels; c += block_channels, block += block_bytes(group.bits)) {
     const auto put_row = side == Side::key ? put_key_row : put_value_row;
@@ -42,10 +43,11 @@ void put_codes(std::byte* tile, const GroupLayout& group, Side side, int t, cons
   }
 }
 
-void get_codes(const std::byte* tile, const GroupLayout& group, Side side, int t, GroupCodes& codes) {
+void get_codes(const std::byte* tile, const GroupLayout& group, Side side, int t,
+               GroupCodes& codes) {
   for (int c = 0; c < group.n_channels; ++c) {
-    const auto* block =
-        reinterpret_cast<const std::uint8_t*>(tile) + (c / block_channels) * block_bytes(group.bits);
+    const auto* block = reinterpret_cast<const std::uint8_t*>(tile) +
+                        (c / block_channels) * block_bytes(group.bits);
     codes[c] = static_cast<std::uint8_t>(
         get_code(block, group.bits, code_index(side, t, c % block_channels)));
   }
@@ -84,7 +86,8 @@ void unpack_stream(const std::byte* in, int n, int bits, GroupCodes& codes) {
   unsigned pending = 0;
   int n_pending = 0;
   for (int i = 0; i < n; ++i) {
-    for (; n_pending < bits; n_pending += 8) pending |= std::to_integer<unsigned>(*in++) << n_pending;
+    for (; n_pending < bits; n_pending += 8)
+      pending |= std::to_integer<unsigned>(*in++) << n_pending;
     codes[i] = static_cast<std::uint8_t>(pending & ((1U << bits) - 1U));
     pending >>= bits;
     n_pending -= bits;
@@ -126,8 +129,8 @@ std::string PackedTensor::bind_heads(int head_dim) {
 }
 
 std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
-  const auto begin = std::ranges::lower_bound(layout_.groups, head * head_dim_, {},
-                                              &GroupLayout::first_channel);
+  const auto begin =
+      std::ranges::lower_bound(layout_.groups, head * head_dim_, {}, &GroupLayout::first_channel);
   const auto end = std::ranges::lower_bound(layout_.groups, (head + 1) * head_dim_, {},
                                             &GroupLayout::first_channel);
   return {begin, end};
@@ -197,10 +200,12 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   for (const GroupLayout& group : layout_.groups) {
     const std::byte* const at = tile(group, row);
     const auto n = static_cast<std::size_t>(group.n_channels);
-    const std::span<float> numbers = values.subspan(static_cast<std::size_t>(group.first_channel), n);
+    const std::span<float> numbers =
+        values.subspan(static_cast<std::size_t>(group.first_channel), n);
     if (group.coded()) {
       get_codes(at, group, side_, t, codes);
-      decode_group(std::span(codes).first(n), group.bits, load_half(scale_at(at, group, t)), numbers);
+      decode_group(std::span(codes).first(n), group.bits, load_half(scale_at(at, group, t)),
+                   numbers);
     } else {
       for (int c = 0; c < group.n_channels; ++c) {
         numbers[static_cast<std::size_t>(c)] = half_to_float(load_half(half_at(at, side_, t, c)));

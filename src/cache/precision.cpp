@@ -80,9 +80,9 @@ Precision parse_precision(std::string_view text) {
 
 std::string to_string(const Precision& precision) {
   const bool fp16 = precision.k_bits == 16 && precision.v_bits == 16;
-  std::string text = fp16 ? "FP16"
-                          : "K" + std::to_string(precision.k_bits) + "V" +
-                                std::to_string(precision.v_bits);
+  std::string text =
+      fp16 ? "FP16"
+           : "K" + std::to_string(precision.k_bits) + "V" + std::to_string(precision.v_bits);
   if (!precision.rotate) text += ":rotate=0";
   return text;
 }

@@ -8,9 +8,9 @@ namespace kvsplit {
 /// How many bits a number of K and of V has, and how rows are prepared. What a user writes as
 /// "K8V4", "8" (both sides), "FP16", with settings behind colons: "K4V4:rotate=0".
 struct Precision {
-  int k_bits = 8;       ///< 2, 3, 4, 5, 6, 8 or 16
-  int v_bits = 4;       ///< likewise
-  bool rotate = true;   ///< Hadamard rotation of the heads of sides with fewer than 16 bits
+  int k_bits = 8;      ///< 2, 3, 4, 5, 6, 8 or 16
+  int v_bits = 4;      ///< likewise
+  bool rotate = true;  ///< Hadamard rotation of the heads of sides with fewer than 16 bits
 
   bool operator==(const Precision&) const = default;
 };

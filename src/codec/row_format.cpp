@@ -14,7 +14,8 @@ std::uint64_t RowFormat::fingerprint() const {
   // FNV-1a over what gives stored bytes their meaning; the leading number is the layout's version.
   std::uint64_t hash = 0xCBF29CE484222325U;
   const auto add = [&hash](std::uint64_t value) {
-    for (int byte = 0; byte < 8; ++byte, value >>= 8U) hash = (hash ^ (value & 0xFFU)) * 0x100000001B3U;
+    for (int byte = 0; byte < 8; ++byte, value >>= 8U)
+      hash = (hash ^ (value & 0xFFU)) * 0x100000001B3U;
   };
   add(1);
   add(static_cast<std::uint64_t>(transform));

@@ -31,7 +31,9 @@ struct GroupLayout {
 
   int n_blocks() const { return n_channels / block_channels; }
   bool coded() const { return bits != 16; }
-  std::size_t scales_offset() const { return static_cast<std::size_t>(n_blocks()) * block_bytes(bits); }
+  std::size_t scales_offset() const {
+    return static_cast<std::size_t>(n_blocks()) * block_bytes(bits);
+  }
   std::size_t raw_code_bytes() const { return static_cast<std::size_t>(n_channels) * bits / 8; }
 };
 

@@ -11,9 +11,9 @@
 // values of any widths meet in one loop; nothing is written twice for a pair.
 namespace kvsplit {
 
-inline constexpr int kernel_tile_rows = 16;     ///< rows of a tile (codec/tile_layout.h)
-inline constexpr int cells_per_step = 64;       ///< cells that share one softmax step: four tiles
-inline constexpr int max_query_rows = 64;       ///< query rows of one task
+inline constexpr int kernel_tile_rows = 16;  ///< rows of a tile (codec/tile_layout.h)
+inline constexpr int cells_per_step = 64;    ///< cells that share one softmax step: four tiles
+inline constexpr int max_query_rows = 64;    ///< query rows of one task
 inline constexpr int max_kernel_head_dim = 256;
 inline constexpr int max_head_groups = max_kernel_head_dim / 16;
 
@@ -21,9 +21,9 @@ inline constexpr int max_head_groups = max_kernel_head_dim / 16;
 struct GroupTiles {
   const std::byte* tiles = nullptr;  ///< the tile of cell 0
   std::size_t tile_bytes = 0;
-  int first_channel = 0;             ///< in the head
-  int n_blocks = 0;                  ///< of 16 channels
-  int bits = 0;                      ///< 1 … 8, or 16
+  int first_channel = 0;  ///< in the head
+  int n_blocks = 0;       ///< of 16 channels
+  int bits = 0;           ///< 1 … 8, or 16
 };
 
 /// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in them,
@@ -56,7 +56,7 @@ struct alignas(64) KernelScratch {
   float bias[max_query_rows][cells_per_step];
   float totals[max_query_rows][16];  ///< of a step's weights
   float step_max[max_query_rows];
-  float keep[max_query_rows];   ///< what a step does to the sums: out · keep + step · fresh
+  float keep[max_query_rows];  ///< what a step does to the sums: out · keep + step · fresh
   float fresh[max_query_rows];
   std::int16_t weights[max_query_rows][cells_per_step];
   std::uint8_t codes[cells_per_step * max_kernel_head_dim];
@@ -70,7 +70,7 @@ struct AttendTask {
 
   QueryRows queries;
   const Half* const* masks = nullptr;  ///< [n_rows] each row's mask at cell 0; entries may be null
-  const float* slopes = nullptr;       ///< [n_rows] factor of the mask: log2(e), times ALiBi's slope
+  const float* slopes = nullptr;  ///< [n_rows] factor of the mask: log2(e), times ALiBi's slope
   /// Soft cap times log2(e); scores are then in units of the cap, not of log2. 0 = off.
   float softcap = 0;
 

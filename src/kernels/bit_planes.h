@@ -39,10 +39,14 @@ constexpr PlacedBits place_in_plane(int plane_bits, int index) {
   const int d = index / 64;
   const int i = index % 64;
   switch (plane_bits) {
-    case 8: return {index, 0};
-    case 4: return {(d / 2) * 64 + i, 4 * (d % 2)};
-    case 2: return {i, 2 * d};
-    default: return {(i / 4) * 2 + d / 2, 4 * (d % 2) + i % 4};
+    case 8:
+      return {index, 0};
+    case 4:
+      return {(d / 2) * 64 + i, 4 * (d % 2)};
+    case 2:
+      return {i, 2 * d};
+    default:
+      return {(i / 4) * 2 + d / 2, 4 * (d % 2) + i % 4};
   }
 }
 
@@ -60,6 +64,7 @@ constexpr void for_each_plane(int bits, Visit visit) {
 }
 
 /// Replaces the code at `index` of a block; its neighbours in the same bytes keep theirs.
+// NOLINTNEXTLINE(readability-non-const-parameter): it is written to, in the lambda
 inline void put_code(std::uint8_t* block, int bits, int index, unsigned code) {
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
     const PlacedBits place = place_in_plane(plane_bits, index);
@@ -117,8 +122,8 @@ inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint8
     std::uint8_t* const bytes = block + offset + first.byte;
     for (int c = 0; c < 16; ++c) {
       const unsigned part = (codes[c] >> low_bit) & mask;
-      bytes[c * 2] = static_cast<std::uint8_t>((bytes[c * 2] & ~(mask << first.shift)) |
-                                               part << first.shift);
+      bytes[c * 2] =
+          static_cast<std::uint8_t>((bytes[c * 2] & ~(mask << first.shift)) | part << first.shift);
     }
   });
 }

@@ -1,7 +1,6 @@
 #include <array>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 
 #include "base/cpu_features.h"
 #include "base/error.h"
@@ -11,27 +10,27 @@
 namespace kvsplit {
 namespace {
 
-constexpr std::array tables{
+constexpr std::array tables {
 #if defined(__x86_64__)
-    &avx512::table,
-    &avx2::table,
+  &avx512::table, &avx2::table,
 #endif
-    &scalar::table,
+      &scalar::table,
 };
 
 const KernelTable& choose() {
-  const char* const forced = std::getenv("KVSPLIT_ISA");
+  const char* const variable = std::getenv("KVSPLIT_ISA");
+  const std::string forced = variable == nullptr ? "" : variable;
   std::string names;
   for (const KernelTable* table : tables) {
-    if (forced == nullptr || *forced == '\0') {
+    if (forced.empty()) {
       if (table->supported()) return *table;
-    } else if (std::string_view(forced) == table->name) {
+    } else if (forced == table->name) {
       if (table->supported()) return *table;
-      throw Error("KVSPLIT_ISA=" + std::string(forced) + ": this processor does not have it");
+      throw Error("KVSPLIT_ISA=" + forced + ": this processor does not have it");
     }
     names += names.empty() ? table->name : std::string(", ") + table->name;
   }
-  throw Error("KVSPLIT_ISA=" + std::string(forced) + ": unknown, there are " + names);
+  throw Error("KVSPLIT_ISA=" + forced + ": unknown, there are " + names);
 }
 
 }  // namespace

@@ -15,9 +15,12 @@ const T* at(const T* base, std::size_t bytes) {
   return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(base) + bytes);
 }
 
-// The query as the kernels see it: turned, each coded group rounded to 127 steps of its largest,
-// and turned back, so that it meets keys as read() returns them.
-std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<float> q) {
+// The query as the kernels see it: scaled and turned, the numbers of each coded group rounded to 127
+// steps of their largest, and turned back, so that it meets keys as read() returns them. Scaled in
+// the same way as in cache/attention.cpp, because a number between two steps must fall to the same.
+std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<float> q,
+                                 float scale) {
+  for (float& x : q) x *= scale;
   transform_head(k.format().transform, q);
   for (const GroupLayout& group : k.head_groups(head)) {
     if (!group.coded()) continue;
@@ -25,8 +28,9 @@ std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<fl
     float largest = 0;
     for (int c = 0; c < group.n_channels; ++c) largest = std::max(largest, std::fabs(q[first + c]));
     if (largest == 0) continue;
+    const float inverse = 127.0F / largest;
     for (int c = 0; c < group.n_channels; ++c) {
-      q[first + c] = std::round(q[first + c] * (127.0F / largest)) * (largest / 127.0F);
+      q[first + c] = std::round(q[first + c] * inverse) * (largest / 127.0F);
     }
   }
   inverse_transform_head(k.format().transform, q);
@@ -45,7 +49,8 @@ struct Cells {
   std::vector<std::vector<float>> k, v;  // [n_kv][n_channels]
 };
 
-Cells read_cells(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call, int stream) {
+Cells read_cells(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call,
+                 int stream) {
   Cells cells;
   for (std::int64_t cell = 0; cell < call.n_kv; ++cell) {
     const std::int64_t row = (call.first_stream + stream) * k.cells().kv_size + cell;
@@ -63,13 +68,18 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   const float* first = at(call.q, stream * call.q_stream_stride + head * call.q_head_stride +
                                       token * call.q_token_stride);
   std::vector<float> q(first, first + k.head_dim());
-  if (round_queries) q = rounded_query(k, kv_head, std::move(q));
-  const Half* mask =
-      call.mask == nullptr
-          ? nullptr
-          : at(call.mask, token * call.mask_token_stride +
-                              head % call.mask_heads * call.mask_head_stride +
-                              stream % call.mask_streams * call.mask_stream_stride);
+  double scale = call.scale;
+  if (round_queries) {
+    constexpr float log2_e = 1.44269504F;
+    q = rounded_query(k, kv_head, std::move(q),
+                      call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e);
+    scale = call.softcap != 0 ? double{call.softcap} : 1 / double{log2_e};
+  }
+  const Half* mask = call.mask == nullptr
+                         ? nullptr
+                         : at(call.mask, token * call.mask_token_stride +
+                                             head % call.mask_heads * call.mask_head_stride +
+                                             stream % call.mask_streams * call.mask_stream_stride);
   std::vector<double> scores(cells.k.size());
   double max = -std::numeric_limits<double>::infinity();
   for (std::size_t cell = 0; cell < scores.size(); ++cell) {
@@ -77,7 +87,7 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
     for (int c = 0; c < k.head_dim(); ++c) {
       score += static_cast<double>(q[c]) * cells.k[cell][kv_head * k.head_dim() + c];
     }
-    score *= call.scale;
+    score *= scale;
     if (call.softcap != 0) score = call.softcap * std::tanh(score / call.softcap);
     if (mask != nullptr) {
       score += slope(call.max_bias, head, call.n_heads) * half_to_float(mask[cell]);
@@ -91,7 +101,8 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   for (std::size_t cell = 0; cell < scores.size(); ++cell) {
     const double weight = std::exp(scores[cell] - max);
     sum += weight;
-    for (int c = 0; c < v.head_dim(); ++c) out[c] += weight * cells.v[cell][kv_head * v.head_dim() + c];
+    for (int c = 0; c < v.head_dim(); ++c)
+      out[c] += weight * cells.v[cell][kv_head * v.head_dim() + c];
   }
   for (double& x : out) x /= sum;
 }

@@ -125,7 +125,8 @@ inline void accumulate_halves(const AttendTask& task, const GroupTiles& group,
   for (int n = 0; n < N; ++n) {
     const F32 keep = splat(task.scratch->keep[rows[n]]);
     const F32 fresh = splat(task.scratch->fresh[rows[n]]);
-    float* const out = task.state.out + rows[n] * task.head_dim_v + group.first_channel + block * 16;
+    float* const out =
+        task.state.out + rows[n] * task.head_dim_v + group.first_channel + block * 16;
     store(out, multiply_add(load(out), keep, sums[n] * fresh));
   }
 }
@@ -144,14 +145,14 @@ inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& gro
                                     n_tiles, middle, task.scratch->weights[row]);
   }
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
-    constexpr int N = decltype(batch)::n;
+    constexpr int n = decltype(batch)::n;
     const int* const rows = mask.rows + first;
     int block = 0;
     for (; block + 2 <= group.n_blocks; block += 2) {
-      accumulate_coded<N, 2>(task, group, values, block, rows, integers);
+      accumulate_coded<n, 2>(task, group, values, block, rows, integers);
     }
     if (block < group.n_blocks) {
-      accumulate_coded<N, 1>(task, group, values, block, rows, integers);
+      accumulate_coded<n, 1>(task, group, values, block, rows, integers);
     }
   });
 }
@@ -163,8 +164,8 @@ inline void accumulate_half_group(const AttendTask& task, const GroupTiles& grou
   for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
   for (int block = 0; block < group.n_blocks; ++block) {
     in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
-      constexpr int N = decltype(batch)::n;
-      accumulate_halves<N>(task, group, values, block, mask.rows + first);
+      constexpr int n = decltype(batch)::n;
+      accumulate_halves<n>(task, group, values, block, mask.rows + first);
     });
   }
 }

@@ -32,7 +32,8 @@ inline void score_coded_group(const AttendTask& task, const StepKeys& keys, std:
   const GroupTiles& group = task.k_groups[g];
   const QueryRows& queries = task.queries;
   const std::int8_t* q[N];
-  for (int n = 0; n < N; ++n) q[n] = queries.codes + rows[n] * task.head_dim_k + group.first_channel;
+  for (int n = 0; n < N; ++n)
+    q[n] = queries.codes + rows[n] * task.head_dim_k + group.first_channel;
   Dot sums[T][N];
   for (int t = 0; t < T; ++t) {
     for (int n = 0; n < N; ++n) sums[t][n] = zero_dot();
@@ -98,10 +99,12 @@ inline void score_tiles(const AttendTask& task, const StepKeys& keys, int first_
 
 inline void score_step(const AttendTask& task, const StepKeys& keys, const int* rows, int n_rows) {
   in_batches<row_batch>(n_rows, [&](auto batch, int first) {
-    constexpr int N = decltype(batch)::n;
-    constexpr int T = score_sums >= 4 * N ? 4 : score_sums >= 2 * N ? 2 : 1;
+    constexpr int n = decltype(batch)::n;
+    constexpr int tiles = score_sums >= 4 * n ? 4 : score_sums >= 2 * n ? 2 : 1;
     int tile = 0;
-    for (; tile + T <= keys.n_tiles; tile += T) score_tiles<N, T>(task, keys, tile, rows + first);
-    for (; tile < keys.n_tiles; ++tile) score_tiles<N, 1>(task, keys, tile, rows + first);
+    for (; tile + tiles <= keys.n_tiles; tile += tiles) {
+      score_tiles<n, tiles>(task, keys, tile, rows + first);
+    }
+    for (; tile < keys.n_tiles; ++tile) score_tiles<n, 1>(task, keys, tile, rows + first);
   });
 }

@@ -31,9 +31,9 @@ void unpack_blocks(const std::uint8_t* block, int n_blocks, std::uint8_t* codes)
 
 using UnpackBlocks = void (*)(const std::uint8_t*, int, std::uint8_t*);
 
-constexpr UnpackBlocks unpack_width[8] = {nullptr,           unpack_blocks<1>, unpack_blocks<2>,
-                                          unpack_blocks<3>,  unpack_blocks<4>, unpack_blocks<5>,
-                                          unpack_blocks<6>,  unpack_blocks<7>};
+constexpr UnpackBlocks unpack_width[8] = {nullptr,          unpack_blocks<1>, unpack_blocks<2>,
+                                          unpack_blocks<3>, unpack_blocks<4>, unpack_blocks<5>,
+                                          unpack_blocks<6>, unpack_blocks<7>};
 
 // The codes of one tile of a group: where they lie if they are bytes already, else unpacked to
 // `room`, which moves on behind them.

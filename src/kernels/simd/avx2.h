@@ -83,8 +83,7 @@ inline F32 to_f32(I32 a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps
 inline I32 round_to_i32(F32 a) { return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)}; }
 inline std::int32_t sum(I32 a) {
   const __m256i eight = _mm256_add_epi32(a.low, a.high);
-  __m128i four =
-      _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
   return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
 }
@@ -120,12 +119,13 @@ inline __m256i expand_half(const std::uint8_t* plane) {
   const __m256i rows =
       _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(plane)));
   constexpr int copies = (quarter / 2) * 0x01010101;
-  const __m256i pick = _mm256_add_epi8(
-      _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0, 0, 0, 4, 4, 4, 4, 8,
-                       8, 8, 8, 12, 12, 12, 12),
-      _mm256_set1_epi32(copies));
+  const __m256i pick =
+      _mm256_add_epi8(_mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0, 0,
+                                       0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12),
+                      _mm256_set1_epi32(copies));
   constexpr unsigned first = 1U << (4 * (quarter % 2));
-  const __m256i bit = _mm256_set1_epi32(static_cast<int>(first | first << 9 | first << 18 | first << 27));
+  const __m256i bit =
+      _mm256_set1_epi32(static_cast<int>(first | first << 9 | first << 18 | first << 27));
   const __m256i set =
       _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(rows, pick), bit), bit);
   return _mm256_and_si256(set, _mm256_set1_epi8(value));

@@ -2,18 +2,18 @@
 // per row of a tile; each instruction set says the same in its own registers. Included inside a
 // namespace and a target region, never on its own.
 
-constexpr int row_batch = 8;         // query rows worked on at once
-constexpr int score_sums = 16;       // Dots that fit the registers beside what they share
+constexpr int row_batch = 8;    // query rows worked on at once
+constexpr int score_sums = 16;  // Dots that fit the registers beside what they share
 
-using F32 = __m512;    // 16 floats
-struct I32 {           // 16 integers
+using F32 = __m512;  // 16 floats
+struct I32 {         // 16 integers
   __m512i v;
 };
-using Dot = I32;       // running 4-way byte products, finish() gives the 16 sums
-struct Bytes {         // 64 codes
+using Dot = I32;  // running 4-way byte products, finish() gives the 16 sums
+struct Bytes {    // 64 codes
   __m512i v;
 };
-struct Pairs {         // 16 channels of two rows, as 16-bit integers
+struct Pairs {  // 16 channels of two rows, as 16-bit integers
   __m512i v;
 };
 
@@ -74,7 +74,8 @@ inline Bytes expand_bits(const std::uint8_t* plane) {
       _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)),
       _mm512_set1_epi32(copies));
   constexpr unsigned first = 1U << (4 * (quarter % 2));
-  const __m512i bit = _mm512_set1_epi32(static_cast<int>(first | first << 9 | first << 18 | first << 27));
+  const __m512i bit =
+      _mm512_set1_epi32(static_cast<int>(first | first << 9 | first << 18 | first << 27));
   const __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(rows, pick), bit);
   return {_mm512_maskz_mov_epi8(set, _mm512_set1_epi8(value))};
 }

@@ -74,7 +74,8 @@ F32 round_to_integer(F32 a) {
 F32 times_power_of_two(F32 a, F32 exponent) {
   return make<F32>(16, [&](int i) {
     if (!(exponent.lane[i] >= -126.0F)) return 0.0F;  // also what an infinity left of a NaN
-    const auto biased = static_cast<std::uint32_t>(static_cast<std::int32_t>(exponent.lane[i]) + 127);
+    const auto biased =
+        static_cast<std::uint32_t>(static_cast<std::int32_t>(exponent.lane[i]) + 127);
     return a.lane[i] * std::bit_cast<float>(biased << 23U);
   });
 }
@@ -94,7 +95,7 @@ I32 round_to_i32(F32 a) {
 }
 std::int32_t sum(I32 a) {
   std::int32_t result = 0;
-  for (int i = 0; i < 16; ++i) result += a.lane[i];
+  for (const std::int32_t part : a.lane) result += part;
   return result;
 }
 void store_i16(std::int16_t* p, I32 a) {
