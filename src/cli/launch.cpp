@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 
 #include "base/error.h"
 #include "cli/arguments.h"
@@ -63,6 +64,25 @@ std::string buffer_type_of(const std::string& device, const Strings& arguments) 
   host::start();
   if (!servers.empty()) host::add_rpc_servers(servers);
   return host::buffer_type_name(device);
+}
+
+/// Builds llama.cpp's programs, beside the libraries that this program was built with.
+void build_tools(const std::string& wanted) {
+  const bool is_checkout = std::string_view(build_config::llama_cpp_version) == "checkout";
+  if (is_checkout && environment("KVSPLIT_LLAMA_SOURCE").empty()) {
+    throw Error(
+        fmt::format("{} is not built yet: run make tools with KVSPLIT_LLAMA_SOURCE set to the "
+                    "checkout that kvsplit was built for",
+                    wanted));
+  }
+  std::fputs(
+      fmt::format("kvsplit: {} is not built yet, building llama.cpp's programs\n", wanted).c_str(),
+      stderr);
+  ChildCall build;
+  build.program = fs::path(build_config::scripts_dir) / "llama-cpp";
+  build.arguments = {"tools"};
+  build.output_to_stderr = true;
+  if (run_child(build) != 0) throw Error("llama.cpp's programs could not be built, see above");
 }
 
 bool begins_with(const std::string& text, const std::string& start) {
@@ -130,16 +150,7 @@ int launch_tool(const std::string& name, LaunchOptions options) {
     append(options.arguments, {"-m", model_file("")});
   }
   const fs::path program = llama_folder() / name;
-  if (!fs::exists(program) && environment("KVSPLIT_LLAMA_BIN").empty()) {
-    std::fputs(
-        fmt::format("kvsplit: {} is not built yet, building llama.cpp's programs\n", name).c_str(),
-        stderr);
-    ChildCall build;
-    build.program = fs::path(build_config::scripts_dir) / "llama-cpp";
-    build.arguments = {"tools"};
-    build.output_to_stderr = true;
-    if (run_child(build) != 0) throw Error("llama.cpp's programs could not be built, see above");
-  }
+  if (!fs::exists(program) && environment("KVSPLIT_LLAMA_BIN").empty()) build_tools(name);
   if (!fs::exists(program)) throw Error(fmt::format("{}: no such program", program.string()));
   return launch(program, options);
 }
