@@ -42,7 +42,7 @@ endif
 asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer
 	@scripts/setup build
 	@scripts/llama-cpp libs
-	@scripts/build $@
+	@scripts/build $@ $(if $(filter unit,$(LABEL)),unit_tests)
 	@ctest --preset $@ -L '$(LABEL)' -j $(jobs)
 
 debug: ## build without optimisation, for a debugger
