@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shared.h"
 #include "cache/hosted_tensor.h"
 
 namespace kvsplit {
@@ -22,6 +23,9 @@ struct CacheSum {
   void add(const HostedTensor& cache);
   void take(const HostedTensor& cache);
 };
+
+/// What all caches of a process take.
+using CacheCounter = Shared<CacheSum>;
 
 /// What to tell about caches that come into use together.
 struct CacheSummary {

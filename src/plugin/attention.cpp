@@ -17,10 +17,8 @@ void run(const Work& work, const ggml_tensor& /*node*/, Worker worker) {
 // of them? -1: it is another kind of view.
 int first_stream(const ggml_tensor& view, const HostedTensor& cache) {
   const NominalRows& nominal = cache.nominal();
-  const auto offset =
-      static_cast<std::size_t>(static_cast<std::byte*>(view.data) - cache.address());
-  const std::size_t stream_bytes =
-      nominal.row_bytes * static_cast<std::size_t>(nominal.cells.kv_size);
+  const std::size_t offset = cache.offset_of(view.data);
+  const std::size_t stream_bytes = nominal.row_bytes * nominal.cells.kv_size;
   const bool all_heads = view.ne[0] * view.ne[2] == nominal.n_channels &&
                          (view.ne[2] == 1 || view.nb[2] == ggml_row_size(view.type, view.ne[0]));
   const bool first_cells = view.nb[1] == nominal.row_bytes && offset % stream_bytes == 0 &&
@@ -47,9 +45,9 @@ std::string plan_attention(const ggml_tensor& node, Work& work) {
       q.type != GGML_TYPE_F32 || q.nb[0] != sizeof(float)) {
     return "not an attention on all heads";
   }
-  call.n_heads = static_cast<int>(q.ne[2]);
-  call.n_tokens = static_cast<int>(q.ne[1]);
-  call.n_streams = static_cast<int>(q.ne[3]);
+  call.n_heads = q.ne[2];
+  call.n_tokens = q.ne[1];
+  call.n_streams = q.ne[3];
   call.n_kv = k.ne[1];
   call.q = static_cast<const float*>(q.data);
   call.q_token_stride = q.nb[1];
@@ -60,8 +58,8 @@ std::string plan_attention(const ggml_tensor& node, Work& work) {
     call.mask_token_stride = mask->nb[1];
     call.mask_head_stride = mask->nb[2];
     call.mask_stream_stride = mask->nb[3];
-    call.mask_heads = static_cast<int>(mask->ne[2]);
-    call.mask_streams = static_cast<int>(mask->ne[3]);
+    call.mask_heads = mask->ne[2];
+    call.mask_streams = mask->ne[3];
   }
   std::memcpy(&call.scale, &node.op_params[0], sizeof(float));
   std::memcpy(&call.max_bias, &node.op_params[1], sizeof(float));

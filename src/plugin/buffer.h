@@ -1,9 +1,6 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include "cache/hosted_tensor.h"
+#include "cache/cache_table.h"
 #include "plugin/host_version.h"
 
 namespace kvsplit::plugin {
@@ -21,11 +18,7 @@ bool is_cache(const ggml_tensor& tensor);
 /// by the host's tensor: an RPC server makes new tensors for every graph.
 HostedTensor* find_cache(const ggml_tensor& tensor);
 
-/// HostedTensor::unpack() for the cache that a tensor is a view of, if that is one and packed.
-void leave_unpacked(const ggml_tensor& tensor, const std::string& why);
-
-/// Moves the caches that share a buffer with the cache that `tensor` is, if it is one, to `caches`:
-/// those of which nothing was told yet, or something else.
-void take_unreported(const ggml_tensor& tensor, std::vector<const HostedTensor*>& caches);
+/// The table of the buffer that holds the cache that `tensor` is, or is a view of.
+CacheTable& table_of(const ggml_tensor& tensor);
 
 }  // namespace kvsplit::plugin

@@ -31,15 +31,11 @@ ggml_status compute(ggml_backend* backend, ggml_cgraph* graph) {
   Backend& ours = backend_of(backend);
   const std::unique_ptr<GraphRewriter, void (*)(GraphRewriter*)> restored_at_end(
       &ours.graph, [](GraphRewriter* rewriter) { rewriter->restore(); });
-  std::string why = ours.graph.rewrite(graph, ours.n_threads);
-  ggml_status status = GGML_STATUS_FAILED;
-  if (why.empty()) {
-    status = ggml_backend_graph_compute(ours.cpu.get(), graph);
-    why = ours.graph.take_failure();
-  }
-  if (why.empty()) return status;
-  report_refused(why);
-  return GGML_STATUS_FAILED;
+  ours.graph.rewrite(graph, ours.n_threads);
+  const ggml_status status = ggml_backend_graph_compute(ours.cpu.get(), graph);
+  const std::string failure = ours.graph.take_failure();
+  if (!failure.empty()) throw Error(failure);
+  return status;
 }
 
 void free_backend(ggml_backend* backend) {
@@ -56,7 +52,7 @@ ggml_backend* make_backend(ggml_backend_dev_t device, const char* parameters) {
   backend->guid = &guid;
   backend->iface.get_name = [](ggml_backend*) { return device_name; };
   backend->iface.free = free_backend;
-  backend->iface.graph_compute = no_throw<compute, GGML_STATUS_FAILED, report_refused>::call;
+  backend->iface.graph_compute = NoThrow<compute, GGML_STATUS_FAILED, report_refused>::call;
   backend->device = device;
   backend->context = ours.release();
   return backend.release();
@@ -162,7 +158,7 @@ ggml_backend_device make_device(ggml_backend_reg* registry) {
   };
   device.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; };
   device.iface.get_props = describe;
-  device.iface.init_backend = no_throw<make_backend, nullptr, report_refused>::call;
+  device.iface.init_backend = NoThrow<make_backend, nullptr, report_refused>::call;
   device.iface.get_buffer_type = [](ggml_backend_dev_t) { return &buffer_type(); };
   // Weights stay in the mapped file.
   device.iface.buffer_from_host_ptr = [](ggml_backend_dev_t, auto... memory) {
@@ -196,6 +192,6 @@ ggml_backend_reg* make_registry() {
 
 }  // namespace
 
-ggml_backend_reg* backend_reg() { return no_throw<make_registry, nullptr, report_refused>::call(); }
+ggml_backend_reg* backend_reg() { return NoThrow<make_registry, nullptr, report_refused>::call(); }
 
 }  // namespace kvsplit::plugin

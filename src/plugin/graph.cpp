@@ -56,30 +56,16 @@ std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work
              : "not done on packed caches";
 }
 
-// Tells both the sizes of their heads. Returns "" or why they cannot be packed.
-std::string bind(const ggml_tensor& node, HostedTensor* keys, HostedTensor* values) {
-  if (keys == values) return "keys and values are one tensor";
-  if (keys == nullptr || values == nullptr) return "its other half is no cache of this device";
-  if (!keys->packed() || !values->packed()) return "its other half is not packed";
-  for (const auto& [cache, view] : {std::pair(keys, node.src[1]), std::pair(values, node.src[2])}) {
-    std::string why = cache->bind_heads(view->ne[0], view->ne[0] % host_rotation_step == 0);
-    if (!why.empty()) return why;
-  }
-  return {};
-}
-
 }  // namespace
 
-std::string GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
+void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
   if (!workspace_ || workspace_->n_threads() < n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
   }
   settle_caches(graph);
   for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
-    std::string why = rewrite_node(ggml_graph_node(graph, i));
-    if (!why.empty()) return why;
+    rewrite_node(ggml_graph_node(graph, i));
   }
-  return {};
 }
 
 // Head sizes are known from attention alone, and must be before anything is written.
@@ -91,16 +77,17 @@ void GraphRewriter::settle_caches(ggml_cgraph* graph) {
     HostedTensor* const values = find_cache(*node.src[2]);
     const bool any_packed =
         (keys != nullptr && keys->packed()) || (values != nullptr && values->packed());
-    const std::string why = any_packed ? bind(node, keys, values) : "";
-    if (!why.empty()) {
-      leave_unpacked(*node.src[1], why);
-      leave_unpacked(*node.src[2], why);
+    const std::string why =
+        any_packed ? bind_pair(keys, node.src[1]->ne[0], values, node.src[2]->ne[0]) : "";
+    for (const auto& [cache, view] :
+         {std::pair(keys, node.src[1]), std::pair(values, node.src[2])}) {
+      if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);
     }
-    take_unreported(*node.src[1], unreported_);
-    take_unreported(*node.src[2], unreported_);
+    if (keys != nullptr) table_of(*node.src[1]).take_untold(untold_);
+    if (values != nullptr) table_of(*node.src[2]).take_untold(untold_);
   }
-  if (!unreported_.empty()) report_caches(unreported_);
-  unreported_.clear();
+  if (!untold_.empty()) report_caches(untold_);
+  untold_.clear();
 }
 
 // The packed cache that the tensor is, or is a view of. A tensor of one that has moved follows it.
@@ -116,22 +103,21 @@ HostedTensor* GraphRewriter::packed_cache(ggml_tensor* tensor) {
   return nullptr;
 }
 
-std::string GraphRewriter::rewrite_node(ggml_tensor* node) {
-  if (computes_nothing(node->op)) return {};
+void GraphRewriter::rewrite_node(ggml_tensor* node) {
+  if (computes_nothing(node->op)) return;
   HostedTensor* const target = packed_cache(node);
-  Work work;
-  work.cache = target;
-  work.workspace = workspace_.get();
+  HostedTensor* touched = target;
   for (ggml_tensor* source : node->src) {
     HostedTensor* const cache = source == nullptr ? nullptr : packed_cache(source);
-    if (work.cache == nullptr) work.cache = cache;
+    if (touched == nullptr) touched = cache;
   }
-  if (work.cache == nullptr) return {};
-  const std::string name = work.cache->name();
+  if (touched == nullptr) return;
+  Work work;
+  work.cache = touched;
+  work.workspace = workspace_.get();
   const std::string why = plan(*node, target, work);
-  if (!why.empty()) return std::string(ggml_op_desc(node)) + " of " + name + ": " + why;
+  if (!why.empty()) throw Error(ggml_op_desc(node) + (" of " + touched->name()) + ": " + why);
   replace(node, work);
-  return {};
 }
 
 void GraphRewriter::replace(ggml_tensor* node, const Work& work) {
@@ -155,8 +141,7 @@ void GraphRewriter::run(ggml_tensor* node, int index, int count, void* data) {
   try {
     replaced.work.run(replaced.work, *node, {index, count});
   } catch (const std::exception& error) {
-    const std::lock_guard lock(replaced.owner->mutex_);
-    replaced.owner->failure_ = replaced.work.cache->name() + ": " + error.what();
+    replaced.owner->failure_.set(replaced.work.cache->name() + ": " + error.what());
   }
 }
 
@@ -168,11 +153,6 @@ void GraphRewriter::restore() {
   }
   for (const Moved& moved : moved_) moved.tensor->data = moved.data;
   moved_.clear();
-}
-
-std::string GraphRewriter::take_failure() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(failure_, {});
 }
 
 }  // namespace kvsplit::plugin

@@ -2,10 +2,10 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/shared.h"
 #include "plugin/work.h"
 
 namespace kvsplit::plugin {
@@ -15,12 +15,12 @@ namespace kvsplit::plugin {
 /// their new memory. Graphs are used again, so all of it is undone afterwards.
 class GraphRewriter {
  public:
-  /// "" or why this graph cannot be computed. Error: a cache cannot be left unpacked any more.
-  std::string rewrite(ggml_cgraph* graph, int n_threads);
+  /// Error: why this graph cannot be computed.
+  void rewrite(ggml_cgraph* graph, int n_threads);
   void restore();
 
   /// What went wrong while the graph was computed, "" otherwise; then it is forgotten.
-  std::string take_failure();
+  std::string take_failure() { return failure_.set({}); }
 
  private:
   struct Replaced {
@@ -35,9 +35,9 @@ class GraphRewriter {
     void* data;
   };
 
-  static void run(ggml_tensor* node, int index, int count, void* replaced);
+  static void run(ggml_tensor* node, int index, int count, void* data);
   void settle_caches(ggml_cgraph* graph);
-  std::string rewrite_node(ggml_tensor* node);
+  void rewrite_node(ggml_tensor* node);
   HostedTensor* packed_cache(ggml_tensor* tensor);
   void replace(ggml_tensor* node, const Work& work);
 
@@ -45,9 +45,8 @@ class GraphRewriter {
   std::deque<Replaced> replaced_;  ///< the first n_replaced_ are in use; places are kept
   std::size_t n_replaced_ = 0;
   std::vector<Moved> moved_;
-  std::vector<const HostedTensor*> unreported_;
-  std::mutex mutex_;
-  std::string failure_;
+  std::vector<const HostedTensor*> untold_;
+  Shared<std::string> failure_;
 };
 
 }  // namespace kvsplit::plugin

@@ -19,20 +19,19 @@ namespace kvsplit::plugin {
 /// "" or why the running ggml is not the one that these structures are of. A commit is "unknown" for
 /// a ggml that was not built from a git checkout, and then it matches any.
 inline std::string host_mismatch() {
-  const std::string_view commit = ggml_commit();
-  const bool commits_known = commit != "unknown" && commit != build_config::ggml_commit &&
-                             build_config::ggml_commit != std::string_view("unknown");
-  const auto describe = [&](const std::string& version, int api, std::string_view commit_of_it) {
-    const std::string text = version + " (backend API " + std::to_string(api);
-    return text + (commits_known ? ", commit " + std::string(commit_of_it) + ")" : ")");
+  const auto describe = [](const std::string& version, const std::string& commit, int api) {
+    return version + " (commit " + commit + ", backend API " + std::to_string(api) + ")";
   };
+  const std::string commit = ggml_commit();
+  const bool any = commit == "unknown" || build_config::ggml_commit == std::string_view("unknown");
   // The first registry is ggml's own; in every version it begins with the number of its API.
   const int api = ggml_backend_reg_count() > 0 ? ggml_backend_reg_get(0)->api_version
                                                : GGML_BACKEND_API_VERSION;
+  const std::string running = describe(ggml_version(), commit, api);
   const std::string built_for =
-      describe(build_config::ggml_version, GGML_BACKEND_API_VERSION, build_config::ggml_commit);
-  const std::string running = describe(ggml_version(), api, commit);
-  if (built_for == running) return {};
+      describe(build_config::ggml_version, any ? commit : build_config::ggml_commit,
+               GGML_BACKEND_API_VERSION);
+  if (running == built_for) return {};
   return "built for ggml " + built_for + ", this program has ggml " + running +
          "; rebuild kvsplit with KVSPLIT_LLAMA_SOURCE=<its llama.cpp>";
 }
@@ -58,10 +57,6 @@ inline bool computes_nothing(ggml_op op) {
   return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE ||
          op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
 }
-
-/// llama.cpp turns heads by a Hadamard matrix itself where the cache type is quantised and the head
-/// size a multiple of this.
-inline constexpr int host_rotation_step = 64;
 
 /// Functions that are found by name, the CPU backend's own too: in distributions that is a library
 /// which the host loads, and which must not be linked.

@@ -10,14 +10,13 @@
 namespace kvsplit::plugin {
 namespace {
 
-const std::int32_t* shifts_of(const ggml_tensor& rope) {
-  return static_cast<const std::int32_t*>(rope.src[1]->data);
+// That so many bytes of a row hold.
+int channels(const ggml_tensor& view, std::size_t bytes) {
+  return bytes / ggml_type_size(view.type) * ggml_blck_size(view.type);
 }
 
 int first_channel(const ggml_tensor& view, const HostedTensor& cache) {
-  const auto offset =
-      static_cast<std::size_t>(static_cast<std::byte*>(view.data) - cache.address());
-  return static_cast<int>(offset / ggml_type_size(view.type) * ggml_blck_size(view.type));
+  return channels(view, cache.offset_of(view.data));
 }
 
 // The host's ROPE for a batch of decoded rows, on the thread that asks for it.
@@ -61,58 +60,65 @@ class HostRope {
 };
 
 void rope(const Work& work, const ggml_tensor& node, Worker worker) {
-  const std::int32_t* const shifts = shifts_of(node);
-  HostRope rope(node, work);
-  edit_rows(
-      work.cache->rows(), [&](std::int64_t row) { return shifts[row] != 0; },
-      [&](DecodedRows decoded) { rope.turn(decoded, shifts); }, worker);
+  const auto* const shifts = static_cast<const std::int32_t*>(node.src[1]->data);
+  HostRope host(node, work);
+  const auto is_turned = [&](std::int64_t row) { return shifts[row] != 0; };
+  const auto turn = [&](DecodedRows decoded) { host.turn(decoded, shifts); };
+  edit_rows(work.cache->rows(), is_turned, turn, worker);
 }
 
-// `tensor`: f32 numbers of the channels that `view` shows.
-HeadParts parts(const Work& work, const ggml_tensor& view, const ggml_tensor& tensor) {
+// `numbers`: f32, of the channels that `view` shows.
+HeadParts parts(const Work& work, const ggml_tensor& view, const ggml_tensor& numbers) {
   return {first_channel(view, *work.cache), static_cast<int>(view.ne[0]),
-          static_cast<std::byte*>(tensor.data), tensor.nb[2], tensor.nb[1]};
+          static_cast<std::byte*>(numbers.data), numbers.nb[2], numbers.nb[1]};
 }
 
 void decode(const Work& work, const ggml_tensor& node, Worker worker) {
   decode_parts(work.cache->rows(), parts(work, *node.src[0], node), worker);
 }
 
-// Rows that the ROPE between here and there did not turn are left alone, if there was one.
 void encode(const Work& work, const ggml_tensor& node, Worker worker) {
-  const ggml_tensor* rope = node.src[0];
-  while (rope != nullptr && rope->op != GGML_OP_ROPE) {
-    rope = rope->op == GGML_OP_MUL_MAT ? rope->src[1] : rope->src[0];
-  }
-  encode_parts(
-      work.cache->rows(), parts(work, node, *node.src[0]),
-      [&](std::int64_t row) { return rope == nullptr || shifts_of(*rope)[row] != 0; }, worker);
+  const auto is_turned = [&](std::int64_t row) { return work.turned.empty() || work.turned[row]; };
+  encode_parts(work.cache->rows(), parts(work, node, *node.src[0]), is_turned, worker);
 }
 
-bool is_f32_like(const ggml_tensor& tensor, const ggml_tensor& view) {
-  return tensor.type == GGML_TYPE_F32 && tensor.nb[0] == sizeof(float) &&
-         find_cache(tensor) == nullptr &&
-         std::equal(std::begin(tensor.ne), std::end(tensor.ne), std::begin(view.ne));
+// Finds the rows that the ROPE before a copy turns. It is an input that tells them, set before the
+// graph is computed; when the copy is made, its memory may be another's.
+void find_turned_rows(const ggml_tensor* node, Work& work) {
+  while (node != nullptr && node->op != GGML_OP_ROPE) {
+    node = node->op == GGML_OP_MUL_MAT ? node->src[1] : node->src[0];
+  }
+  if (node == nullptr || node->src[1]->op != GGML_OP_NONE) return;
+  const auto* const shifts = static_cast<const std::int32_t*>(node->src[1]->data);
+  work.turned.assign(shifts, shifts + node->src[1]->ne[0]);
+}
+
+bool is_rope_by_rows(const ggml_tensor& node) {
+  return (node.op_params[2] & GGML_ROPE_TYPE_MROPE) == 0 && node.src[1]->ne[0] == node.ne[2];
+}
+
+bool is_f32_like(const ggml_tensor& numbers, const ggml_tensor& view) {
+  return numbers.type == GGML_TYPE_F32 && numbers.nb[0] == sizeof(float) &&
+         find_cache(numbers) == nullptr && ggml_are_same_shape(&numbers, &view);
 }
 
 }  // namespace
 
 std::string plan_key_shift(const ggml_tensor& node, const ggml_tensor& view, Work& work) {
   const NominalRows& nominal = work.cache->nominal();
-  const auto head_dim =
-      static_cast<std::int64_t>(view.nb[1] / ggml_type_size(view.type)) * ggml_blck_size(view.type);
+  const std::int64_t head_dim = channels(view, view.nb[1]);
+  const bool writes = &view == &node;
   const bool in_place = node.op == GGML_OP_ROPE;
-  const bool understood = in_place
-                              ? &view == &node && (node.op_params[2] & GGML_ROPE_TYPE_MROPE) == 0 &&
-                                    node.src[1]->ne[0] == view.ne[2]
-                              : is_f32_like(&view == &node ? *node.src[0] : node, view);
+  const bool understood =
+      in_place ? writes && is_rope_by_rows(node) : is_f32_like(writes ? *node.src[0] : node, view);
   if (!understood || view.ne[2] != nominal.cells.n_rows() || view.nb[2] != nominal.row_bytes ||
       view.ne[3] != 1 || head_dim * view.ne[1] != nominal.n_channels ||
       first_channel(view, *work.cache) + view.ne[0] > head_dim) {
     return "not a shift of all rows";
   }
-  work.run = in_place ? rope : &view == &node ? encode : decode;
-  return work.cache->bind_heads(head_dim, head_dim % host_rotation_step == 0);
+  work.run = in_place ? rope : writes ? encode : decode;
+  if (writes && !in_place) find_turned_rows(&node, work);
+  return work.cache->bind_heads(head_dim);
 }
 
 }  // namespace kvsplit::plugin

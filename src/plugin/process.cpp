@@ -3,18 +3,16 @@
 #include <ggml-impl.h>
 
 #include <cstdlib>
-#include <mutex>
 
 #include "base/event_file.h"
+#include "base/shared.h"
 #include "kernels/attend.h"
 #include "plugin/plugin.h"
 
 namespace kvsplit::plugin {
 namespace {
 
-std::mutex mutex;
-std::optional<Precision> chosen;
-CacheSum total;
+Shared<std::optional<Precision>> chosen;
 
 void log(ggml_log_level level, const std::string& line) {
   ggml_log_internal(level, "kvsplit: %s\n", line.c_str());
@@ -28,30 +26,15 @@ void read_environment() {
   set_precision(parse_precision(text));
 }
 
-std::optional<Precision> chosen_precision() {
-  const std::lock_guard lock(mutex);
-  return chosen;
-}
+std::optional<Precision> chosen_precision() { return chosen.get(); }
+void set_precision(const Precision& precision) { chosen.set(precision); }
 
-void set_precision(const Precision& precision) {
-  const std::lock_guard lock(mutex);
-  chosen = precision;
+CacheCounter& cache_counter() {
+  static CacheCounter counter;
+  return counter;
 }
-
-void count_allocated(const HostedTensor& cache, bool add) {
-  const std::lock_guard lock(mutex);
-  add ? total.add(cache) : total.take(cache);
-}
-
-Allocated allocated() {
-  const std::lock_guard lock(mutex);
-  return total;
-}
-
-void reset_allocated() {
-  const std::lock_guard lock(mutex);
-  total = {};
-}
+Allocated allocated() { return cache_counter().get(); }
+void reset_allocated() { cache_counter().set({}); }
 
 void log_error(const std::string& line) { log(GGML_LOG_LEVEL_ERROR, line); }
 

@@ -17,8 +17,8 @@ void read_environment();
 /// The precision that was chosen; where there is none, nominal cache types choose.
 std::optional<Precision> chosen_precision();
 
-/// Puts a cache into allocated() of plugin.h, or takes it out again.
-void count_allocated(const HostedTensor& cache, bool add);
+/// What allocated() of plugin.h tells.
+CacheCounter& cache_counter();
 
 void log_error(const std::string& line);
 /// {"event": "loaded", "version", "ggml", "kernels"}

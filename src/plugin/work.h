@@ -1,7 +1,7 @@
 #pragma once
 
-#include <functional>
 #include <string>
+#include <vector>
 
 #include "cache/attention.h"
 #include "cache/hosted_tensor.h"
@@ -17,7 +17,8 @@ struct Work {
   HostedTensor* values = nullptr;  ///< of attention
   AttentionCall attention;
   Workspace* workspace = nullptr;
-  OpParams params{};  ///< the node's own
+  std::vector<bool> turned;  ///< rows that a copy of keys has turned; empty: perhaps all
+  OpParams params{};         ///< the node's own
 };
 
 // Each looks at a node of one kind and fills `work`; returns "" or why it is not done on packed
