@@ -12,7 +12,7 @@ void attend(const AttendTask& task) {
     keys.n_tiles = (n_cells + kernel_tile_rows - 1) / kernel_tile_rows;
     prepare_keys(task, first_tile, keys);
     score_step(task, keys, mask.rows, mask.n_rows);
-    softmax_step(task, mask);
+    softmax_step(task, mask, keys.n_tiles);
     accumulate_step(task, first_tile, keys.n_tiles, mask);
   }
 }

@@ -57,10 +57,13 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, i
 
 // Scores of one row become weights relative to the step's own maximum, so that they use all of
 // their 16 bits however small the step's share of the whole is.
-inline void weigh_row(const AttendTask& task, const StepMask& step, int row) {
+// Tiles that the step does not have were not scored: what lies there is anything, even NaN.
+inline void weigh_row(const AttendTask& task, const StepMask& step, int n_tiles, int row) {
   float* const scores = task.scratch->scores[row];
   F32 s[tiles_per_step];
-  for (int t = 0; t < tiles_per_step; ++t) s[t] = load(scores + t * kernel_tile_rows);
+  for (int t = 0; t < tiles_per_step; ++t) {
+    s[t] = t < n_tiles ? load(scores + t * kernel_tile_rows) : splat(lowest_score);
+  }
   if (task.softcap != 0.0F) {
     for (F32& x : s) x = splat(task.softcap) * hyperbolic_tangent(x);
   }
@@ -94,12 +97,12 @@ inline void rescale_rows(const AttendTask& task) {
   }
 }
 
-inline void softmax_step(const AttendTask& task, const StepMask& step) {
+inline void softmax_step(const AttendTask& task, const StepMask& step, int n_tiles) {
   KernelScratch& scratch = *task.scratch;
   for (int row = 0; row < task.queries.n_rows; row += 16) {
     store(scratch.step_max + row, splat(lowest_score));
   }
-  for (int i = 0; i < step.n_rows; ++i) weigh_row(task, step, step.rows[i]);
+  for (int i = 0; i < step.n_rows; ++i) weigh_row(task, step, n_tiles, step.rows[i]);
   rescale_rows(task);
   for (int i = 0; i < step.n_rows; ++i) {
     const int row = step.rows[i];
