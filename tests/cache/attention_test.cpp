@@ -3,108 +3,32 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 #include <random>
 #include <string>
 
-#include "cache/plan.h"
 #include "kernels/attend.h"
 #include "support/attention_oracle.h"
-#include "support/cache_fixture.h"
+#include "support/attention_scene.h"
 
 namespace kvsplit {
 namespace {
 
-using test::OwnedTensor;
-
-struct Shape {
-  int head_dim_k = 64, head_dim_v = 64;
-  int n_kv_heads = 3, group_size = 3;
-  int n_tokens = 1, n_streams = 1;
-  std::int64_t n_kv = 256;
-  Precision precision;
-
-  int n_heads() const { return n_kv_heads * group_size; }
-};
-
-/// A filled cache with a call on it; every part can be changed before attending.
-struct Scene {
-  explicit Scene(const Shape& s)
-      : shape(s),
-        k(Plan(s.precision).format(0, Side::key, s.n_kv_heads * s.head_dim_k, false), Side::key,
-          {s.n_kv, s.n_streams}, s.head_dim_k),
-        v(Plan(s.precision).format(0, Side::value, s.n_kv_heads * s.head_dim_v, false), Side::value,
-          {s.n_kv, s.n_streams}, s.head_dim_v) {
-    const auto rows = test::consecutive(0, s.n_kv * s.n_streams);
-    const auto n_rows = rows.size();
-    test::write_rows(*k, test::random_numbers(n_rows * s.n_kv_heads * s.head_dim_k, 1), rows);
-    test::write_rows(*v, test::random_numbers(n_rows * s.n_kv_heads * s.head_dim_v, 2, 1000), rows);
-    q = test::random_numbers(std::size_t{1} * s.n_streams * s.n_heads() * s.n_tokens * s.head_dim_k, 3);
-    mask.assign(static_cast<std::size_t>(s.n_streams) * s.n_tokens * s.n_kv, float_to_half(0));
-    out.assign(std::size_t{1} * s.n_streams * s.n_heads() * s.n_tokens * s.head_dim_v, NAN);
-    call.n_heads = s.n_heads();
-    call.n_tokens = s.n_tokens;
-    call.n_streams = s.n_streams;
-    call.n_kv = s.n_kv;
-    call.q = q.data();
-    call.q_token_stride = s.head_dim_k * sizeof(float);
-    call.q_head_stride = call.q_token_stride * s.n_tokens;
-    call.q_stream_stride = call.q_head_stride * s.n_heads();
-    call.mask = mask.data();
-    call.mask_token_stride = s.n_kv * sizeof(Half);
-    call.mask_head_stride = call.mask_stream_stride = call.mask_token_stride * s.n_tokens;
-    call.mask_streams = s.n_streams;
-    call.scale = 1.0F / std::sqrt(static_cast<float>(s.head_dim_k));
-    call.out = out.data();
-  }
-
-  Half& mask_at(int stream, int token, std::int64_t cell) {
-    return mask[(static_cast<std::size_t>(stream) * shape.n_tokens + token) * shape.n_kv + cell];
-  }
-
-  /// Tokens see the cells up to their own, the last token all of them.
-  void make_causal() {
-    for (int s = 0; s < shape.n_streams; ++s) {
-      for (int t = 0; t < shape.n_tokens; ++t) {
-        for (std::int64_t cell = shape.n_kv - shape.n_tokens + t + 1; cell < shape.n_kv; ++cell) {
-          mask_at(s, t, cell) = half_minus_infinity;
-        }
-      }
-    }
-  }
-
-  void attend(int n_threads = 2) {
-    Workspace workspace(n_threads);
-    test::on_threads(n_threads,
-                     [&](Worker worker) { kvsplit::attend(*k, *v, call, workspace, worker); });
-  }
-
-  /// Against the oracle with the same rounding of queries. What is left: integer weights are off by
-  /// 2^-16 of their step's largest, i.e. at most 64 · 2^-16 / 1 of the sum; float sums and exp add a
-  /// few 1e-6 of scores up to some tens.
-  void expect_oracle() {
-    const auto expected = oracle::attend(*k, *v, call, true);
-    double largest = 0;
-    for (const double x : expected) largest = std::max(largest, std::fabs(x));
-    const double bound = (64.0 / 65536 + 2e-4) * std::max(largest, 1.0);
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_NEAR(out[i], expected[i], bound) << "at " << i << " of " << expected.size();
-    }
-  }
-
-  Shape shape;
-  OwnedTensor k, v;
-  std::vector<float> q;
-  std::vector<Half> mask;
-  std::vector<float> out;
-  AttentionCall call;
-};
+using test::Scene;
+using Shape = test::SceneShape;
 
 Precision precision(int k_bits, int v_bits) {
   Precision p;
   p.k_bits = k_bits;
   p.v_bits = v_bits;
   return p;
+}
+
+// CTest runs this file once more on each instruction set.
+TEST(Attention, RunsOnTheForcedInstructionSet) {
+  const char* const forced = std::getenv("KVSPLIT_ISA");
+  if (forced == nullptr) GTEST_SKIP() << "KVSPLIT_ISA is not set";
+  EXPECT_STREQ(kernels().name, forced);
 }
 
 TEST(Attention, EveryPairOfWidthsIsTheFormula) {
@@ -184,7 +108,8 @@ TEST(Attention, ARowThatSeesNothingGivesZeros) {
   Shape shape;
   shape.n_tokens = 3;
   Scene scene(shape);
-  for (std::int64_t cell = 0; cell < shape.n_kv; ++cell) scene.mask_at(0, 1, cell) = half_minus_infinity;
+  for (std::int64_t cell = 0; cell < shape.n_kv; ++cell)
+    scene.mask_at(0, 1, cell) = half_minus_infinity;
   scene.attend();
   scene.expect_oracle();
   const std::size_t row = static_cast<std::size_t>(shape.n_heads()) * shape.head_dim_v;
@@ -250,7 +175,8 @@ TEST(Attention, ASequenceDoesNotNoticeItsNeighbours) {
   shape.n_tokens = 2;
   Scene scene(shape);
   // token 0 sees even cells, token 1 odd ones
-  for (std::int64_t c = 0; c < shape.n_kv; ++c) scene.mask_at(0, c % 2 == 0 ? 1 : 0, c) = half_minus_infinity;
+  for (std::int64_t c = 0; c < shape.n_kv; ++c)
+    scene.mask_at(0, c % 2 == 0 ? 1 : 0, c) = half_minus_infinity;
   scene.attend();
   const auto before = scene.out;
   std::vector<std::int64_t> odd;
@@ -259,7 +185,8 @@ TEST(Attention, ASequenceDoesNotNoticeItsNeighbours) {
   test::write_rows(*scene.v, test::random_numbers(odd.size() * 192, 78), odd);
   scene.attend();
   const std::size_t row = static_cast<std::size_t>(shape.n_heads()) * shape.head_dim_v;
-  EXPECT_TRUE(std::equal(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(row), scene.out.begin()));
+  EXPECT_TRUE(std::equal(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(row),
+                         scene.out.begin()));
   EXPECT_FALSE(std::equal(before.begin() + static_cast<std::ptrdiff_t>(row), before.end(),
                           scene.out.begin() + static_cast<std::ptrdiff_t>(row)));
 }
