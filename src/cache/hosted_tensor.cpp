@@ -185,9 +185,11 @@ bool HostedTensor::sees_refused(const AttentionCall& call) const {
 
 std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
                       std::int64_t head_dim_v) {
+  const auto packed = [](const HostedTensor* half) { return half != nullptr && half->packed(); };
+  if (!packed(keys) && !packed(values)) return {};
   if (keys == values) return "keys and values are one tensor";
   if (keys == nullptr || values == nullptr) return "its other half is no cache of this device";
-  if (!keys->packed() || !values->packed()) return "its other half is not packed";
+  if (!packed(keys) || !packed(values)) return "its other half is not packed";
   std::string why = keys->bind_heads(head_dim_k);
   return why.empty() ? values->bind_heads(head_dim_v) : why;
 }

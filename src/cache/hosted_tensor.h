@@ -83,8 +83,8 @@ class HostedTensor {
   std::int64_t n_refused_ = 0;
 };
 
-/// Tells keys and values of one attention their head sizes. Returns "" or why they cannot be packed
-/// together; nullptr: not in our memory.
+/// Tells keys and values of one attention their head sizes. Returns "" or why what is packed of them
+/// cannot be; nullptr: not in our memory.
 std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
                       std::int64_t head_dim_v);
 

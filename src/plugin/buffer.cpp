@@ -27,7 +27,8 @@ std::byte* bytes_of(const ggml_tensor& tensor) { return static_cast<std::byte*>(
 
 // Cheap enough for every source of every node of a graph.
 bool may_be_cache(const ggml_tensor& root) {
-  return root.buffer != nullptr && root.buffer->buft == &buffer_type() &&
+  return computes_nothing(root.op) && root.buffer != nullptr &&
+         root.buffer->buft == &buffer_type() &&
          std::memcmp(static_cast<const char*>(root.name), "cache_", 6) == 0;
 }
 
@@ -139,12 +140,11 @@ ggml_backend_buffer_type make_buffer_type() {
   return type;
 }
 
+ggml_backend_buffer_type the_type = make_buffer_type();
+
 }  // namespace
 
-ggml_backend_buffer_type& buffer_type() {
-  static ggml_backend_buffer_type type = make_buffer_type();
-  return type;
-}
+ggml_backend_buffer_type& buffer_type() { return the_type; }
 
 bool is_cache(const ggml_tensor& tensor) {
   const ggml_tensor& root = root_of(tensor);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -10,6 +11,10 @@
 
 namespace kvsplit::plugin {
 namespace {
+
+std::span<ggml_tensor*> nodes_of(ggml_cgraph* graph) {
+  return {ggml_graph_nodes(graph), static_cast<std::size_t>(ggml_graph_n_nodes(graph))};
+}
 
 void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
   const ggml_tensor& values = *node.src[0];
@@ -63,22 +68,17 @@ void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
   }
   settle_caches(graph);
-  for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
-    rewrite_node(ggml_graph_node(graph, i));
-  }
+  for (ggml_tensor* node : nodes_of(graph)) rewrite_node(node);
 }
 
 // Head sizes are known from attention alone, and must be before anything is written.
 void GraphRewriter::settle_caches(ggml_cgraph* graph) {
-  for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
-    const ggml_tensor& node = *ggml_graph_node(graph, i);
+  for (const ggml_tensor* attention : nodes_of(graph)) {
+    const ggml_tensor& node = *attention;
     if (node.op != GGML_OP_FLASH_ATTN_EXT) continue;
     HostedTensor* const keys = find_cache(*node.src[1]);
     HostedTensor* const values = find_cache(*node.src[2]);
-    const bool any_packed =
-        (keys != nullptr && keys->packed()) || (values != nullptr && values->packed());
-    const std::string why =
-        any_packed ? bind_pair(keys, node.src[1]->ne[0], values, node.src[2]->ne[0]) : "";
+    const std::string why = bind_pair(keys, node.src[1]->ne[0], values, node.src[2]->ne[0]);
     for (const auto& [cache, view] :
          {std::pair(keys, node.src[1]), std::pair(values, node.src[2])}) {
       if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);

@@ -88,9 +88,10 @@ void find_turned_rows(const ggml_tensor* node, Work& work) {
   while (node != nullptr && node->op != GGML_OP_ROPE) {
     node = node->op == GGML_OP_MUL_MAT ? node->src[1] : node->src[0];
   }
-  if (node == nullptr || node->src[1]->op != GGML_OP_NONE) return;
+  const std::int64_t n_rows = work.cache->nominal().cells.n_rows();
+  if (node == nullptr || node->src[1]->op != GGML_OP_NONE || node->src[1]->ne[0] != n_rows) return;
   const auto* const shifts = static_cast<const std::int32_t*>(node->src[1]->data);
-  work.turned.assign(shifts, shifts + node->src[1]->ne[0]);
+  work.turned.assign(shifts, shifts + n_rows);
 }
 
 bool is_rope_by_rows(const ggml_tensor& node) {
