@@ -1,0 +1,102 @@
+// The same bytes to the kernels of every instruction set: each within the bounds of the contract as
+// tests/support/kernel_task.h computes it in double precision, so any two within twice that.
+//   clang++ -std=c++20 -g -O1 -ffp-contract=off -fsanitize=fuzzer,address,undefined -Isrc -Itests \
+//     fuzz/kernels_fuzz.cpp tests/support/kernel_task.cpp src/kernels/*.cpp src/base/cpu_features.cpp \
+//     -o kernels_fuzz && ./kernels_fuzz -max_len=4096 -max_total_time=60
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <vector>
+
+#include "kernels/attend.h"
+#include "support/kernel_task.h"
+
+namespace {
+
+using kvsplit::KernelTable;
+using kvsplit::test::ChannelGroup;
+using kvsplit::test::ExpectedRow;
+using kvsplit::test::KernelTask;
+using kvsplit::test::MaskKind;
+using kvsplit::test::SoftmaxState;
+using kvsplit::test::TaskShape;
+
+/// The input again and again, so that few bytes make a whole task; each time a little different.
+class Bytes {
+ public:
+  Bytes(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
+  std::uint8_t next() {
+    const std::size_t round = at_ / size_;
+    return static_cast<std::uint8_t>(data_[at_++ % size_] ^ (round * 0x9D));
+  }
+
+ private:
+  const std::uint8_t* data_;
+  std::size_t size_;
+  std::size_t at_ = 0;
+};
+
+std::vector<ChannelGroup> any_groups(Bytes& bytes) {
+  constexpr int widths[] = {1, 2, 3, 4, 5, 6, 7, 8, 16};
+  std::vector<ChannelGroup> groups;
+  for (int left = 32 * (1 + bytes.next() % 4); left > 0;) {
+    const int n = left >= 32 && bytes.next() % 2 == 0 ? 32 : 16;
+    groups.push_back({n, widths[bytes.next() % std::size(widths)]});
+    left -= n;
+  }
+  return groups;
+}
+
+TaskShape any_shape(Bytes& bytes) {
+  TaskShape shape;
+  shape.k_groups = any_groups(bytes);
+  shape.v_groups = any_groups(bytes);
+  shape.n_rows = 1 + bytes.next() % 12;
+  shape.n_cells = 1 + bytes.next() % 150;
+  shape.mask = static_cast<MaskKind>(bytes.next() % 3);
+  shape.loudness = std::exp2(static_cast<float>(bytes.next() % 16) - 6);
+  shape.softcap = bytes.next() % 3 == 0 ? 30.0F : 0.0F;
+  return shape;
+}
+
+bool within(double value, double expected, double bound) {
+  return std::fabs(value - expected) <= bound;  // false for NaN
+}
+
+bool as_expected(const SoftmaxState& state, int row, const ExpectedRow& expected) {
+  const std::size_t dim = expected.out.size();
+  const float* const out = state.out.data() + static_cast<std::size_t>(row) * dim;
+  const double sum = state.sum(row);
+  if (!expected.visible) return state.max[row] == kvsplit::lowest_score && sum == 0;
+  if (!within(state.max[row] + std::log2(sum), expected.log2_sum, expected.log2_sum_bound)) {
+    return false;
+  }
+  for (std::size_t c = 0; c < dim; ++c) {
+    if (!within(out[c] / sum, expected.out[c], expected.out_bound[c])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 16) return 0;
+  Bytes bytes(data, size);
+  const TaskShape shape = any_shape(bytes);
+  const KernelTask task(shape, [&bytes] { return bytes.next(); });
+  std::vector<ExpectedRow> expected;
+  for (int row = 0; row < shape.n_rows; ++row) expected.push_back(task.expected(row));
+  for (const KernelTable* const table : kvsplit::all_kernels()) {
+    if (!table->supported()) continue;
+    const SoftmaxState state = task.attend(*table);
+    for (int row = 0; row < shape.n_rows; ++row) {
+      if (as_expected(state, row, expected[row])) continue;
+      std::fprintf(stderr, "%s: row %d is not what the contract asks for\n", table->name, row);
+      std::abort();
+    }
+  }
+  return 0;
+}
