@@ -24,6 +24,7 @@ struct CompareOptions : MeasureOptions {
   PrecisionListOption packed;
   std::vector<std::string> stock;
   std::string device, rpc;
+  int repetitions = 3;
 };
 
 void add_options(CLI::App& app, CompareOptions& options) {
@@ -40,6 +41,12 @@ void add_options(CLI::App& app, CompareOptions& options) {
       ->type_name("N");
   app.add_option("--chunks", options.chunks, "Windows at most")
       ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option(
+         "-r,--repetitions", options.repetitions,
+         "How often speed is measured; the median counts, slow caches are measured less often")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str()
       ->type_name("N");
   app.add_option(
@@ -74,13 +81,13 @@ std::vector<host::CacheChoice> caches(const CompareOptions& options) {
 
 void print_heading(const host::Model& model, const measure::ComparisonCall& call,
                    const CompareOptions& options) {
-  const host::ModelFacts facts = model.facts();
-  fmt::print("{} ({}, {} tokens of context), {} of {} tokens of {}, {} threads\n\n",
-             facts.name.empty() ? model.file() : facts.name, facts.file_type,
-             report::grouped(facts.n_context),
+  const auto file_name = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  fmt::print("{} ({} tokens of context), {} of {} tokens of {}, {} threads\n\n",
+             file_name(model.file()), report::grouped(model.n_context()),
              call.n_windows == 1 ? "a window" : fmt::format("{} windows", call.n_windows),
-             report::grouped(call.window),
-             std::filesystem::path(options.text_file()).filename().string(), call.n_threads);
+             report::grouped(call.window), file_name(options.text_file()), call.n_threads);
   std::fflush(stdout);
 }
 
@@ -103,12 +110,13 @@ int run(const CompareOptions& options) {
   if (!options.rpc.empty()) host::add_rpc_servers(options.rpc);
   const std::string text = read_text(options.text_file());
   const std::string file = model_file(options.model);
-  const host::Model packed(file, "KVSPLIT");
-  const host::Model stock(file, options.device.empty() ? "CPU" : options.device);
+  ProgressBar bar;
+  const auto loading = [&](double done) { bar.show("loading", done); };
+  const host::Model packed(file, "KVSPLIT", loading);
+  const host::Model stock(file, options.device.empty() ? "CPU" : options.device, loading);
   const std::vector<host::Token> tokens = packed.tokenize(text);
   check_window(options.context, packed.n_context(), tokens.size(), options.text_file());
 
-  ProgressBar bar;
   measure::ComparisonCall call;
   call.packed = &packed;
   call.stock = &stock;
@@ -117,9 +125,10 @@ int run(const CompareOptions& options) {
   call.window = options.context;
   call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
   call.size_context = packed.n_context();
-  call.with_speed = true;
+  call.speed_rounds = options.repetitions;
   call.n_threads = options.n_threads();
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
+  bar.clear();
   print_heading(packed, call, options);
   const auto records = measure::compare_caches(call);
   bar.clear();

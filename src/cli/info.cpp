@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/progress_bar.h"
 #include "host/backend.h"
 #include "host/model.h"
 #include "measure/size.h"
@@ -64,7 +65,10 @@ void print_costs(const host::Model& model, std::vector<Precision> precisions) {
 int run(const InfoOptions& options) {
   const std::vector<Precision> precisions = options.caches.precisions();
   host::start(options.verbose);
-  const host::Model model(model_file(options.model), "KVSPLIT");
+  ProgressBar bar;
+  const host::Model model(model_file(options.model), "KVSPLIT",
+                          [&](double done) { bar.show("loading", done); });
+  bar.clear();
   print_facts(model);
   std::fflush(stdout);
   print_costs(model, precisions);

@@ -65,28 +65,28 @@ int run(const PerplexityOptions& options) {
   const std::vector<host::CacheChoice> choices = caches(options);
   options.start();
   const std::string text = read_text(options.text_file());
-  const host::Model model(model_file(options.model), "KVSPLIT");
+  ProgressBar bar;
+  const host::Model model(model_file(options.model), "KVSPLIT",
+                          [&](double done) { bar.show("loading", done); });
   const std::vector<host::Token> tokens = model.tokenize(text);
 
   std::vector<measure::CacheRecord> records;
-  {
-    ProgressBar bar;
-    for (const int window : windows(options, model.n_context(), tokens.size())) {
-      measure::ComparisonCall call;
-      call.packed = &model;
-      call.caches = choices;
-      call.tokens = tokens;
-      call.window = window;
-      call.n_windows = measure::windows_in(tokens.size(), window);
-      if (options.chunks > 0) call.n_windows = std::min(options.chunks, call.n_windows);
-      call.n_threads = options.n_threads();
-      call.progress = [&](const std::string&, double done) {
-        bar.show(fmt::format("window {}", report::grouped(window)), done);
-      };
-      const auto of_window = measure::compare_caches(call);
-      records.insert(records.end(), of_window.begin(), of_window.end());
-    }
+  for (const int window : windows(options, model.n_context(), tokens.size())) {
+    measure::ComparisonCall call;
+    call.packed = &model;
+    call.caches = choices;
+    call.tokens = tokens;
+    call.window = window;
+    call.n_windows = measure::windows_in(tokens.size(), window);
+    if (options.chunks > 0) call.n_windows = std::min(options.chunks, call.n_windows);
+    call.n_threads = options.n_threads();
+    call.progress = [&](const std::string&, double done) {
+      bar.show(fmt::format("window {}", report::grouped(window)), done);
+    };
+    const auto of_window = measure::compare_caches(call);
+    records.insert(records.end(), of_window.begin(), of_window.end());
   }
+  bar.clear();
   fmt::print("{}", report::table(records).text());
   const std::string legend = report::damage_legend(records);
   if (!legend.empty()) fmt::print("\n{}\n", legend);

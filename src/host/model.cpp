@@ -67,7 +67,9 @@ std::string metadata(const llama_model* model, const char* key) {
 
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
-Model::Model(const std::string& file, const std::string& device) : file_(file), device_(device) {
+Model::Model(const std::string& file, const std::string& device,
+             std::function<void(double)> progress)
+    : file_(file), device_(device) {
   check_file(file);
   // An empty list is not "none given": it keeps the weights, and so the cache, on the plain CPU.
   std::array<ggml_backend_dev_t, 2> devices{};
@@ -75,6 +77,13 @@ Model::Model(const std::string& file, const std::string& device) : file_(file), 
   llama_model_params parameters = llama_model_default_params();
   parameters.devices = devices.data();
   parameters.n_gpu_layers = device == "CPU" ? 0 : all_layers;
+  if (progress) {
+    parameters.progress_callback_user_data = &progress;
+    parameters.progress_callback = [](float done, void* function) {
+      (*static_cast<std::function<void(double)>*>(function))(done);
+      return true;
+    };
+  }
   const LogCapture log;
   model_.reset(llama_model_load_from_file(file.c_str(), parameters));
   if (!model_) throw Error(load_failure(file, log.first_error()));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,8 +27,10 @@ struct ModelFacts {
 class Model {
  public:
   /// device: "KVSPLIT", "CPU" (llama.cpp as it comes, no plugin), or another that llama.cpp knows.
+  /// progress, if given, is called with the part that is loaded, 0 … 1.
   /// Error: the file is missing, truncated or not a GGUF file; there is no such device.
-  Model(const std::string& file, const std::string& device);
+  Model(const std::string& file, const std::string& device,
+        std::function<void(double)> progress = {});
 
   const std::string& file() const { return file_; }
   const std::string& device() const { return device_; }

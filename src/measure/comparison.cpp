@@ -18,6 +18,7 @@ SpeedCall speed_call(const ComparisonCall& call) {
   SpeedCall speed;
   speed.tokens = call.tokens;
   speed.depth = call.window;
+  speed.rounds = call.speed_rounds;
   speed.progress = call.progress;
   return speed;
 }
@@ -28,7 +29,7 @@ const host::Model& model_for(const ComparisonCall& call, const host::CacheChoice
 
 Contexts make_contexts(const ComparisonCall& call) {
   host::ContextOptions options;
-  options.n_context = call.with_speed ? cells_for_speed(speed_call(call)) : call.window;
+  options.n_context = call.speed_rounds > 0 ? cells_for_speed(speed_call(call)) : call.window;
   options.n_threads = call.n_threads;
   Contexts contexts;
   for (const host::CacheChoice& cache : call.caches) {
@@ -119,7 +120,7 @@ std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   add_sizes(call, records);
   const Contexts contexts = make_contexts(call);
   add_quality(call, contexts, records);
-  if (call.with_speed) add_speed(call, contexts, records);
+  if (call.speed_rounds > 0) add_speed(call, contexts, records);
   for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
   return records;
 }

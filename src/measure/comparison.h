@@ -17,8 +17,8 @@ struct ComparisonCall {
   std::span<const host::Token> tokens;        ///< the text
   int window = 2048;
   int n_windows = 1;
-  int size_context = 0;     ///< tokens for which memory is measured; 0 = the window
-  bool with_speed = false;  ///< at the window's depth
+  int size_context = 0;  ///< tokens for which memory is measured; 0 = the window
+  int speed_rounds = 0;  ///< repetitions of measuring speed, at the window's depth; 0 = not
   int n_threads = 1;
   Progress progress;  ///< may be empty
 };

@@ -91,7 +91,7 @@ TEST(OtherDevice, ComparesLlamaCppsOwnTypes) {
   const test::TestFolder folder;
   const test::ProgramResult result =
       test::run_shell(kvsplit() + "compare --device RPC0 --rpc " + server.address() +
-                      " -c 128 --stock q8_0/q8_0 -o '" + (folder / "out.json") + "'");
+                      " -c 128 -r 1 --stock q8_0/q8_0 -o '" + (folder / "out.json") + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   const auto records = nlohmann::json::parse(test::contents(folder / "out.json"));
   ASSERT_EQ(records.size(), 2U);

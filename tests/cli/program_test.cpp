@@ -186,23 +186,25 @@ TEST(Perplexity, WritesARecordPerCacheAndWindow) {
 
 TEST(Compare, MeasuresEverything) {
   const TestFolder folder;
-  const ProgramResult result =
-      kvsplit("compare -c 128 --kvq K8V4 --stock q8_0/q4_0 -o '" + (folder / "out.csv") + "' && '" +
-              test::environment("KVSPLIT_TEST_PROGRAM") +
-              "' compare -c 128 --kvq K8V4 --stock none -o '" + (folder / "out.json") + "'");
+  const ProgramResult result = kvsplit("compare -c 128 -r 1 --kvq K8V4 --stock q8_0/q4_0 -o '" +
+                                       (folder / "out.json") + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.errors, "") << "progress is for terminals";
   EXPECT_TRUE(contains(result.output, "q8_0/q4_0 | stock")) << result.output;
   EXPECT_TRUE(contains(result.output, "Take ") || contains(result.output, "Stay with "))
       << result.output;
   const auto records = nlohmann::json::parse(test::contents(folder / "out.json"));
-  ASSERT_EQ(records.size(), 2U);
-  for (const auto& item : records[1].items()) EXPECT_FALSE(item.value().is_null()) << item.key();
+  ASSERT_EQ(records.size(), 3U);
+  for (const auto& record : records) {
+    for (const auto& item : record.items()) EXPECT_FALSE(item.value().is_null()) << item.key();
+    EXPECT_EQ(record["kv_context"], 8192);
+    EXPECT_EQ(record["depth"], 128);
+  }
   EXPECT_EQ(records[0]["kv_bytes"], 188'743'680);
-  EXPECT_EQ(records[0]["kv_context"], 8192);
+  EXPECT_EQ(records[1]["engine"], "kvsplit");
   EXPECT_LE(records[1]["kv_bytes"], 188'743'680 / 32 * 13);
-  EXPECT_EQ(records[1]["depth"], 128);
-  const std::string csv = test::contents(folder / "out.csv");
-  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 4);
+  EXPECT_EQ(records[2]["engine"], "stock");
+  EXPECT_EQ(records[2]["kv_bytes"], 188'743'680 / 32 * 13);
 }
 
 }  // namespace
