@@ -141,7 +141,9 @@ void GraphRewriter::run(ggml_tensor* node, int index, int count, void* data) {
   try {
     replaced.work.run(replaced.work, *node, {index, count});
   } catch (const std::exception& error) {
-    replaced.owner->failure_.set(replaced.work.cache->name() + ": " + error.what());
+    replaced.owner->failure_.change([&](std::string& first) {
+      if (first.empty()) first = replaced.work.cache->name() + ": " + error.what();
+    });
   }
 }
 
