@@ -13,11 +13,11 @@ namespace kvsplit::families {
 /// A tiny model and what our device should make of its caches.
 struct Family {
   const char* name;
-  int n_layers;            ///< with attention
-  int n_packed;            ///< cache tensors, of keys and of values
-  int n_unpacked;          ///< those that stay in 16 bits
-  bool windows = false;    ///< some layers see a sliding window only
-  bool recurrent = false;  ///< some layers have a state instead: no removal of single tokens
+  int n_layers;               ///< with attention
+  int n_packed;               ///< cache tensors, of keys and of values
+  int n_unpacked;             ///< those that stay in 16 bits
+  bool windows = false;       ///< some layers see a sliding window only
+  bool recurrent = false;     ///< some layers have a state instead: no removal of single tokens
   bool host_rotates = false;  ///< llama.cpp turns rows by a Hadamard where its type is quantised
 
   bool packed() const { return n_packed > 0; }
@@ -47,7 +47,9 @@ inline constexpr Family all_families[] = {
     {.name = "lfm2", .n_layers = 2, .n_packed = 4, .n_unpacked = 0, .recurrent = true},
 };
 
-inline void PrintTo(const Family& family, std::ostream* out) { *out << family.name; }
+inline std::ostream& operator<<(std::ostream& out, const Family& family) {
+  return out << family.name;
+}
 
 /// "gpt-oss" → "gpt_oss", as GoogleTest wants names.
 inline std::string test_name(const testing::TestParamInfo<Family>& info) {
@@ -110,7 +112,7 @@ inline std::vector<float> conversation(const Model& model, const CacheSettings& 
 
 class Families : public testing::TestWithParam<Family> {
  protected:
-  const Family& family() const { return GetParam(); }
+  static const Family& family() { return GetParam(); }
   const Model& cpu() const { return cpu_; }
   const Model& kvsplit() const { return kvsplit_; }
 

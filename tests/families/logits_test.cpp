@@ -39,8 +39,7 @@ TEST_P(Families, AllTensorsThatCanBePackedAre) {
 TEST_P(Families, FewerBitsAreSeenInTheLogits) {
   const std::vector<float> truth = conversation(cpu(), exact());
   if (!family().packed()) {
-    EXPECT_TRUE(conversation(kvsplit(), packed("K2V2")) ==
-                conversation(kvsplit(), packed("FP16")));
+    EXPECT_TRUE(conversation(kvsplit(), packed("K2V2")) == conversation(kvsplit(), packed("FP16")));
     return;
   }
   double last = bound_of_16_bits(family());
@@ -65,6 +64,19 @@ TEST_P(Families, EightAndFourBitsAreNoWorseThanTheHosts) {
   EXPECT_LE(relative_error(conversation(kvsplit(), packed("K8V4")), truth), 1.5 * host);
   EXPECT_LE(relative_error(conversation(kvsplit(), packed("K8V4", false)), truth), 1.5 * host);
   EXPECT_LE(relative_error(conversation(kvsplit(), stock_8_and_4_bits()), truth), 1.5 * host);
+}
+
+/// The host's own attention adds parts in another order with another number of threads; ours not.
+TEST_P(Families, ThreadsChangeNothing) {
+  CacheSettings settings = packed("K8V4");
+  const std::vector<float> alone = conversation(kvsplit(), settings);
+  settings.n_threads = 3;
+  const std::vector<float> together = conversation(kvsplit(), settings);
+  if (family().packed()) {
+    EXPECT_TRUE(together == alone) << "off by " << relative_error(together, alone);
+  } else {
+    EXPECT_LE(relative_error(together, alone), bound_of_16_bits(family()));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(all_families), test_name);

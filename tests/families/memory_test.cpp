@@ -120,8 +120,8 @@ TEST_P(Families, AShiftHardlyCostsPackedKeys) {
   if (!family().packed()) {
     GTEST_SKIP() << "stays in 16 bits";
   }
-  const double host = relative_error(conversation(cpu(), stock_8_and_4_bits()),
-                                     conversation(cpu(), exact()));
+  const double host =
+      relative_error(conversation(cpu(), stock_8_and_4_bits()), conversation(cpu(), exact()));
   const std::vector<float> truth = shifted_talk(family(), cpu(), exact());
   for (const CacheSettings& settings : {packed("K8V4"), packed("K8V4", false)}) {
     EXPECT_LE(relative_error(shifted_talk(family(), kvsplit(), settings), truth), 1.5 * host);

@@ -57,8 +57,7 @@ ggml_backend_dev_t kvsplit_device() {
 
 std::filesystem::path model_file(std::string_view name) {
   const char* data = std::getenv("KVSPLIT_TEST_DATA");
-  const std::filesystem::path folder =
-      data != nullptr ? data : KVSPLIT_SOURCE_DIR "/tests/data";
+  const std::filesystem::path folder = data != nullptr ? data : KVSPLIT_SOURCE_DIR "/tests/data";
   return folder / "models" / (std::string(name) + ".gguf");
 }
 
@@ -111,8 +110,8 @@ Session::Session(const Model& model, const CacheSettings& settings) {
   parameters.n_batch = 512;
   parameters.n_ubatch = 128;
   parameters.n_seq_max = 2;
-  parameters.n_threads = 2;
-  parameters.n_threads_batch = 2;
+  parameters.n_threads = settings.n_threads;
+  parameters.n_threads_batch = settings.n_threads;
   parameters.type_k = settings.k_type;
   parameters.type_v = settings.v_type;
   parameters.flash_attn_type =

@@ -30,11 +30,12 @@ class Model {
 };
 
 struct CacheSettings {
-  std::string precision = "FP16";  ///< on KVSPLIT
+  std::string precision = "FP16";                            ///< on KVSPLIT
   ggml_type k_type = GGML_TYPE_F16, v_type = GGML_TYPE_F16;  ///< what the host thinks it has
   bool flash_attention = true;
   bool unified = true;        ///< sequences share one stream of cells
   bool full_windows = false;  ///< sliding-window layers keep all tokens (or they cannot be shifted)
+  int n_threads = 1;
 };
 
 struct Token {

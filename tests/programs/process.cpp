@@ -16,7 +16,9 @@
 
 #include "base/error.h"
 
+#ifdef __APPLE__  // elsewhere <unistd.h> declares it
 extern char** environ;
+#endif
 
 namespace kvsplit::programs {
 namespace {
@@ -50,7 +52,8 @@ std::vector<std::string> with_own_environment(const Environment& added) {
   std::vector<std::string> entries;
   entries.reserve(all.size());
   for (const auto& [name, value] : all) {
-    entries.push_back(name + '=' + value);
+    entries.push_back(name);
+    entries.back().append("=").append(value);
   }
   return entries;
 }
@@ -68,7 +71,7 @@ pid_t spawn(const Command& command, const std::filesystem::path& folder) {
   Strings environment(with_own_environment(command.environment));
   pid_t process = -1;
   const int error = posix_spawnp(&process, command.arguments.front().c_str(), &files, nullptr,
-                                arguments.get(), environment.get());
+                                 arguments.get(), environment.get());
   posix_spawn_file_actions_destroy(&files);
   if (error != 0) {
     throw Error(command.arguments.front() + ": cannot be started: " + std::strerror(error));
@@ -142,20 +145,43 @@ Result run(const Command& command) {
   return {exit_code_of(program.status_), program.output(), program.log()};
 }
 
-int free_port() {
+namespace {
+
+/// Binds or connects a socket of 127.0.0.1; `use` is bind or connect. Returns its port, or -1.
+template <class Use>
+int local_socket(int port, Use use) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  const bool bound = listener >= 0 && bind(listener, generic, size) == 0 &&
-                     getsockname(listener, generic, &size) == 0;
-  close(listener);
-  if (!bound) {
+  const int handle = socket(AF_INET, SOCK_STREAM, 0);
+  const bool used =
+      handle >= 0 && use(handle, generic, size) == 0 && getsockname(handle, generic, &size) == 0;
+  close(handle);
+  return used ? ntohs(address.sin_port) : -1;
+}
+
+}  // namespace
+
+int free_port() {
+  const int port = local_socket(0, bind);
+  if (port < 0) {
     throw Error("127.0.0.1: no free port");
   }
-  return ntohs(address.sin_port);
+  return port;
+}
+
+void wait_for_port(int port, Background& program) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (local_socket(port, connect) < 0) {
+    if (!program.running() || std::chrono::steady_clock::now() > end) {
+      throw Error("nobody listens on port " + std::to_string(port) + ": " + program.output() +
+                  program.log());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 }  // namespace kvsplit::programs

@@ -70,4 +70,7 @@ class Background {
 /// A port of 127.0.0.1 that nobody listens on at the moment.
 int free_port();
 
+/// Waits until somebody accepts connections there. Error: `program` has ended, or a minute is over.
+void wait_for_port(int port, Background& program);
+
 }  // namespace kvsplit::programs

@@ -1,7 +1,6 @@
 // Over llama.cpp's RPC: packed caches for a client that has no plugin, and weights on a device whose
 // memory the CPU cannot read, with the packed cache in main memory.
 #include <regex>
-#include <thread>
 
 #include "base/error.h"
 #include "tests/programs/stock.h"
@@ -14,13 +13,7 @@ class RpcServer {
  public:
   explicit RpcServer(const std::string& device, const Plugin* plugin = nullptr)
       : port_(free_port()), program_(command(device, plugin)) {
-    while (program_.output().find("accepting connections") == std::string::npos &&
-           program_.output().find("127.0.0.1:" + std::to_string(port_)) == std::string::npos) {
-      if (!program_.running()) {
-        throw Error("ggml-rpc-server does not start: " + program_.output() + program_.log());
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+    wait_for_port(port_, program_);
   }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string log() const { return program_.output() + program_.log(); }
@@ -47,9 +40,9 @@ std::string perplexity(const Command& command) {
 }
 
 Command measure(const std::vector<std::string>& more) {
-  std::vector<std::string> arguments = {"-m", demo_model(),  "-f",   text_file(),   "-c",  "256",
-                                        "-b", "256",         "--chunks", "2",       "-fa", "on",
-                                        "-t", "2",           "-ngl",  "99",         "--no-warmup"};
+  std::vector<std::string> arguments = {
+      "-m", demo_model(), "-f", text_file(), "-c", "256",  "-b", "256",        "--chunks",
+      "2",  "-fa",        "on", "-t",        "2",  "-ngl", "99", "--no-warmup"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return stock("llama-perplexity", arguments);
 }

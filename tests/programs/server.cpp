@@ -8,10 +8,10 @@ namespace kvsplit::programs {
 namespace {
 
 Command server_command(const Plugin& plugin, int port, std::vector<std::string> arguments) {
-  std::vector<std::string> all = {"-m",   demo_model(), "--host", "127.0.0.1", "--port",
-                                  std::to_string(port), "-dev",   "KVSPLIT",   "-ngl",
-                                  "99",   "-fa",        "on",     "-t",        "2",
-                                  "--no-warmup"};
+  std::vector<std::string> all = {
+      "-m",   demo_model(), "--host",     "127.0.0.1", "--port", std::to_string(port),
+      "-dev", "KVSPLIT",    "-ngl",       "99",        "-fa",    "on",
+      "-t",   "2",          "--no-warmup"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return plugin.with(stock("llama-server", all));
 }
@@ -29,10 +29,10 @@ Server::Server(const Plugin& plugin, std::vector<std::string> arguments)
   }
 }
 
-Response Server::request(const std::string& path, const nlohmann::json* body) {
-  Command command{.arguments = {"curl", "--silent", "--max-time", "100", "--write-out",
-                                "\n%{http_code}"},
-                  .environment = {}};
+Response Server::request(const std::string& path, const nlohmann::json* body) const {
+  Command command{
+      .arguments = {"curl", "--silent", "--max-time", "100", "--write-out", "\n%{http_code}"},
+      .environment = {}};
   if (body != nullptr) {
     const std::vector<std::string> post = {"--header", "Content-Type: application/json", "--data",
                                            body->dump()};
@@ -48,15 +48,18 @@ Response Server::request(const std::string& path, const nlohmann::json* body) {
           nlohmann::json::parse(answer.substr(0, line), nullptr, /*allow_exceptions=*/false)};
 }
 
-std::string Server::complete(const std::string& prompt, int n_tokens) {
+std::string Server::complete(const std::string& prompt, int n_tokens) const {
   const Response response = post("/completion", greedy(prompt, n_tokens));
   EXPECT_EQ(response.status, 200) << response.body << log();
   return response.body.value("content", "");
 }
 
 nlohmann::json greedy(const std::string& prompt, int n_tokens) {
-  return {{"prompt", prompt}, {"n_predict", n_tokens},  {"temperature", 0},
-          {"seed", 1},        {"cache_prompt", false}};
+  return {{"prompt", prompt},
+          {"n_predict", n_tokens},
+          {"temperature", 0},
+          {"seed", 1},
+          {"cache_prompt", false}};
 }
 
 }  // namespace kvsplit::programs

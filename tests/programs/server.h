@@ -20,16 +20,16 @@ class Server {
   /// arguments: added to model, port, and device. plugin: must outlive the server.
   Server(const Plugin& plugin, std::vector<std::string> arguments);
 
-  Response get(const std::string& path) { return request(path, nullptr); }
-  Response post(const std::string& path, const nlohmann::json& body) {
+  Response get(const std::string& path) const { return request(path, nullptr); }
+  Response post(const std::string& path, const nlohmann::json& body) const {
     return request(path, &body);
   }
   /// Text that follows the prompt, greedily. Fails the test where the server answers with an error.
-  std::string complete(const std::string& prompt, int n_tokens);
+  std::string complete(const std::string& prompt, int n_tokens) const;
   std::string log() const { return program_.output() + program_.log(); }
 
  private:
-  Response request(const std::string& path, const nlohmann::json* body);
+  Response request(const std::string& path, const nlohmann::json* body) const;
 
   int port_;
   Background program_;

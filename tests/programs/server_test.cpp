@@ -6,25 +6,33 @@
 namespace kvsplit::programs {
 namespace {
 
-constexpr int n_tokens = 16;
+constexpr int n_tokens = 8;
 
+/// Prompts that leave little doubt about what comes next: where two tokens are nearly as likely,
+/// llama.cpp's own matrix products, which depend on the size of the batch, decide between them.
 std::vector<std::string> prompts() {
   return {
-      "The capital of France is",
-      "Water boils at a temperature of",
-      "Once upon a time, there was a little girl who lived in a village near the forest.",
-      "The three primary colors are red,",
-      "def fibonacci(n):\n    if n < 2:\n        return n\n",
-      "The first president of the United States was",
-      "In 1969, Neil Armstrong became the first person to",
-      "A recipe for bread needs flour, water, salt and",
+      "Count: 1, 2, 3, 4, 5, 6, 7, 8,",
+      "The days of the week are Monday, Tuesday, Wednesday,",
+      "A, B, C, D, E, F, G,",
+      "The months of the year are January, February, March,",
+      "red blue red blue red blue red blue red",
+      "Even numbers: 2, 4, 6, 8, 10, 12,",
+      "1 2 3 4 5 6 7 8 9 10 11 12",
+      "ten nine eight seven ten nine eight seven ten nine",
   };
+}
+
+std::string story() {
+  return "Once upon a time, there was a little girl who lived in a village near the forest. She "
+         "had "
+         "a red cap, and every day she walked to";
 }
 
 /// Eight requests one after the other, then all at once: nobody notices the neighbours.
 void expect_the_same_alone_and_together(const std::string& stream_layout) {
   const Plugin plugin("K8V4");
-  Server server(plugin, {"-c", "2048", "--parallel", "8", stream_layout, "--cache-ram", "0"});
+  const Server server(plugin, {"-c", "2048", "--parallel", "8", stream_layout, "--cache-ram", "0"});
   std::vector<std::string> alone;
   for (const std::string& prompt : prompts()) {
     alone.push_back(server.complete(prompt, n_tokens));
@@ -56,52 +64,67 @@ nlohmann::json continued(const std::string& prompt) {
   return request;
 }
 
-TEST(Server, ASavedSlotGoesOnAfterARestartAndIsRefusedAtAnotherPrecision) {
-  const TemporaryFolder slots;
-  const std::vector<std::string> arguments = {
-      "-c", "1024", "--parallel", "2", "--slot-save-path", slots.path().string() + "/"};
-  const std::string prompt = prompts()[2] + " She had a red cap, and every day she walked to";
-  const nlohmann::json file = {{"filename", "slot.bin"}};
-  std::string expected;
-  {
+/// Servers that save their slots in one folder, and a slot of a story saved by one that is gone.
+class Slots : public testing::Test {
+ protected:
+  void SetUp() override {
     const Plugin plugin("K8V4");
-    Server server(plugin, arguments);
-    expected = server.post("/completion", continued(prompt)).body.value("content", "");
-    ASSERT_FALSE(expected.empty());
-    const Response saved = server.post("/slots/0?action=save", file);
+    const Server server(plugin, arguments());
+    expected_ = server.post("/completion", continued(story())).body.value("content", "");
+    ASSERT_FALSE(expected_.empty());
+    const Response saved = server.post("/slots/0?action=save", file_);
     ASSERT_EQ(saved.status, 200) << saved.body;
-    EXPECT_GT(saved.body.at("n_saved"), 0);
+    ASSERT_GT(saved.body.at("n_saved"), 0);
     plugin.expect_cache();
   }
-  {
-    const Plugin plugin("K8V4");
-    Server server(plugin, arguments);
-    const Response restored = server.post("/slots/0?action=restore", file);
-    ASSERT_EQ(restored.status, 200) << restored.body;
-    const Response response = server.post("/completion", continued(prompt));
-    ASSERT_EQ(response.status, 200) << response.body;
-    EXPECT_EQ(response.body.at("content"), expected);
-    EXPECT_LE(response.body.at("timings").at("prompt_n"), 1) << "the slot was not used";
+  std::vector<std::string> arguments() const {
+    return {"-c", "1024", "--parallel", "2", "--slot-save-path", folder_.path().string() + "/"};
   }
+  const nlohmann::json& file() const { return file_; }
+  const std::string& expected() const { return expected_; }
+
+ private:
+  TemporaryFolder folder_;
+  nlohmann::json file_ = {{"filename", "slot.bin"}};
+  std::string expected_;
+};
+
+TEST_F(Slots, GoOnAfterARestart) {
+  const Plugin plugin("K8V4");
+  const Server server(plugin, arguments());
+  const Response restored = server.post("/slots/0?action=restore", file());
+  ASSERT_EQ(restored.status, 200) << restored.body;
+  const Response response = server.post("/completion", continued(story()));
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.body.at("content"), expected());
+  EXPECT_LE(response.body.at("timings").at("prompt_n"), 1) << "the slot was not used";
+}
+
+/// The host cannot be told while it restores; but nobody may read such rows.
+TEST_F(Slots, OfAnotherPrecisionAreRefused) {
   const Plugin plugin("K4V4");
-  Server server(plugin, arguments);
-  const Response restored = server.post("/slots/0?action=restore", file);
-  if (restored.status == 200) {  // the host cannot be told; but nobody may read those rows
-    EXPECT_NE(server.post("/completion", continued(prompt)).status, 200);
-  }
-  EXPECT_NE(server.log().find("kvsplit"), std::string::npos) << server.log();
-  // The other slot works, and so does the first once it holds rows of its own.
-  EXPECT_FALSE(server.complete(prompt, n_tokens).empty());
+  const Server server(plugin, arguments());
+  server.post("/slots/0?action=restore", file());
+  const Response response = server.post("/completion", continued(story()));
+  EXPECT_NE(response.status, 200) << response.body;
+  EXPECT_FALSE(plugin.events("refused").empty());
+  EXPECT_NE(server.log().find("another cache precision"), std::string::npos) << server.log();
+  // Slots with rows of their own are not concerned.
+  EXPECT_FALSE(server.complete(story(), n_tokens).empty());
 }
 
 TEST(Server, AnEndlessTextShiftsItsContext) {
   const Plugin plugin("K8V4");
-  Server server(plugin, {"-c", "256", "--parallel", "1", "--context-shift", "--keep", "4"});
-  nlohmann::json request = greedy(prompts()[2], 400);
+  const Server server(plugin, {"-c", "256", "--parallel", "1", "--context-shift", "--keep", "4"});
+  std::string prompt;
+  while (prompt.size() < 900) {  // some 220 tokens
+    prompt += story() + ". ";
+  }
+  nlohmann::json request = greedy(prompt, 60);
   request["ignore_eos"] = true;
   const Response response = server.post("/completion", request);
   ASSERT_EQ(response.status, 200) << response.body << server.log();
-  EXPECT_EQ(response.body.at("tokens_predicted"), 400);
+  EXPECT_EQ(response.body.at("tokens_predicted"), 60);
   EXPECT_EQ(response.body.at("truncated"), true) << "nothing was shifted";
   plugin.expect_cache();
 }
@@ -110,15 +133,16 @@ TEST(Server, AnEndlessTextShiftsItsContext) {
 /// nearly always; the text must be the one without it.
 TEST(Server, ADraftModelChangesNothing) {
   const Plugin alone("K8V4");
-  const std::string prompt = prompts()[2];
+  const std::string prompt = prompts()[0];
   std::string expected;
   {
-    Server server(alone, {"-c", "1024", "--parallel", "1"});
+    const Server server(alone, {"-c", "1024", "--parallel", "1"});
     expected = server.complete(prompt, 32);
   }
   const Plugin plugin("K8V4");
-  Server server(plugin, {"-c", "1024", "--parallel", "1", "-md", demo_model(), "-devd", "KVSPLIT",
-                         "-ngld", "99", "--spec-draft-n-max", "4"});
+  const Server server(
+      plugin, {"-c", "1024", "--parallel", "1", "-md", demo_model(), "-devd", "KVSPLIT", "-ngld",
+               "99", "--spec-type", "draft-simple", "--spec-draft-n-max", "4"});
   const Response response = server.post("/completion", greedy(prompt, 32));
   ASSERT_EQ(response.status, 200) << response.body << server.log();
   EXPECT_EQ(response.body.at("content"), expected);

@@ -22,9 +22,12 @@ enum class Build {
 Command stock(Build build, std::string_view program, std::vector<std::string> arguments);
 Command stock(std::string_view program, std::vector<std::string> arguments);
 
-std::string demo_model();    ///< Error: $KVSPLIT_TEST_MODEL is missing, and how to get it
-std::string plugin_file();   ///< Error: $KVSPLIT_TEST_PLUGIN is missing
-std::string text_file();     ///< WikiText-2 where it lies beside the repository, else our own text
+/// The lines of a log that are ours.
+std::string our_lines(const std::string& log);
+
+std::string demo_model();   ///< Error: $KVSPLIT_TEST_MODEL is missing, and how to get it
+std::string plugin_file();  ///< Error: $KVSPLIT_TEST_PLUGIN is missing
+std::string text_file();    ///< WikiText-2 where it lies beside the repository, else our own text
 
 /// One run of a program with the plugin: what it tells about itself in $KVSPLIT_REPORT.
 class Plugin {
