@@ -39,13 +39,16 @@ std::string HostedTensor::bind_heads(std::int64_t head_dim) {
 
 void HostedTensor::unpack(const std::string& reason) {
   Pages rows(nominal_.bytes());
-  if (restored_ || any_refused()) {
-    if (any_refused() || nominal_.type != "f16" || image_->raw_bytes() != nominal_.row_bytes) {
-      throw Error(name() + ": " + reason + ", and a session was restored before that was known");
-    }
-    load(0, {rows.data(), rows.size()});
+  const bool is_f16 = nominal_.type == "f16" && image_->raw_bytes() == nominal_.row_bytes;
+  if ((restored_ && !is_f16) || n_refused_ != static_cast<std::int64_t>(kept_.size())) {
+    throw Error(name() + ": " + reason + ", and a session was restored before that was known");
+  }
+  if (restored_) load(0, {rows.data(), rows.size()});
+  for (const auto& [row, bytes] : kept_) {
+    std::ranges::copy(bytes, rows.data() + static_cast<std::size_t>(row) * nominal_.row_bytes);
   }
   packed_.reset();
+  cleared();
   own_rows_ = std::move(rows);
   note_ = reason;
 }
@@ -60,9 +63,13 @@ void HostedTensor::load(std::size_t offset, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
     const std::size_t in_row = offset % row_bytes;
     const std::size_t n = std::min(bytes.size(), row_bytes - in_row);
-    packed_->read_raw(static_cast<std::int64_t>(offset / row_bytes),
-                      std::span(image).first(image_->raw_bytes()));
-    image_->seal(image);
+    const auto row = static_cast<std::int64_t>(offset / row_bytes);
+    if (const auto kept = kept_.find(row); kept != kept_.end()) {
+      image = kept->second;
+    } else {
+      packed_->read_raw(row, std::span(image).first(image_->raw_bytes()));
+      image_->seal(image);
+    }
     std::copy_n(image.begin() + static_cast<std::ptrdiff_t>(in_row), n, bytes.begin());
     bytes = bytes.subspan(n);
     offset += n;
@@ -89,7 +96,9 @@ bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
     const auto row = static_cast<std::int64_t>(at / row_bytes);
     const bool taken = whole_rows && store_row(row, image);
     mark(row, !taken);
-    all_taken = all_taken && taken;
+    const bool kept = !taken && whole_rows && packed_->head_dim() == 0;
+    if (kept) kept_[row] = image;
+    all_taken = all_taken && (taken || kept);
   }
   return all_taken;
 }
@@ -102,7 +111,8 @@ bool HostedTensor::store_row(std::int64_t row, std::span<std::byte> image) {
     use_format(std::move(*unless_rotated_));
     unless_rotated_.reset();
   }
-  restored_ = restored_ || packed_->head_dim() == 0;
+  const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
+  restored_ = restored_ || (packed_->head_dim() == 0 && !std::ranges::all_of(image, is_zero));
   packed_->write_raw(row, image.first(image_->raw_bytes()));
   return true;
 }
@@ -136,10 +146,12 @@ void HostedTensor::cleared() {
   own_rows_.zero();
   refused_.clear();
   n_refused_ = 0;
+  kept_.clear();
   restored_ = false;
 }
 
 void HostedTensor::mark(std::int64_t row, bool refused) {
+  kept_.erase(row);
   if (refused_.empty()) {
     if (!refused) return;
     refused_.resize(static_cast<std::size_t>(nominal_.cells.n_rows()));

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,12 @@
 #include "cache/row_image.h"
 
 namespace kvsplit {
+
+/// What is wrong with refused rows, and what to do about it.
+inline constexpr char foreign_session[] =
+    "of another cache precision or saved without kvsplit: start the program as it was when it "
+    "saved "
+    "the session, or begin anew";
 
 /// A packed tensor in the place of nominal rows. It has one of three kinds of memory: packed rows in
 /// the host's buffer; nominal rows there, where it was clear from the start that it could not be
@@ -49,7 +56,9 @@ class HostedTensor {
 
   /// The host's bytes [offset, offset + size) of its rows: each packed one travels as its image
   /// (row_image.h). store() returns false where it refused rows: not images of this format, or not
-  /// whole rows. A refused row is remembered as such until it is written again.
+  /// whole rows. A refused row is remembered as such until it is written again. As long as the head
+  /// size is not known, foreign rows may still turn out to be nominal ones of a tensor that cannot be
+  /// packed: they are kept aside, and only refused when they are looked at.
   void load(std::size_t offset, std::span<std::byte> bytes) const;
   bool store(std::size_t offset, std::span<const std::byte> bytes);
   /// Whole streams of the host's bytes, packed ones without going through images. False: they are
@@ -79,7 +88,8 @@ class HostedTensor {
   std::optional<RowFormat> unless_rotated_;
   bool restored_ = false;  ///< rows came from a session before the head size was known
   Pages own_rows_;
-  std::vector<bool> refused_;  ///< empty: none ever was
+  std::vector<bool> refused_;                            ///< empty: none ever was
+  std::map<std::int64_t, std::vector<std::byte>> kept_;  ///< foreign rows, see store()
   std::int64_t n_refused_ = 0;
 };
 

@@ -9,7 +9,8 @@ void run(const Work& work, const ggml_tensor& /*node*/, Worker worker) {
   attend(work.cache->rows(), work.values->rows(), work.attention, *work.workspace, worker);
   if (worker.index > 0) return;
   for (const HostedTensor* cache : {work.cache, work.values}) {
-    if (cache->sees_refused(work.attention)) throw Error("the text has rows of a refused session");
+    if (cache->sees_refused(work.attention))
+      throw Error(std::string("refused session, ") + foreign_session);
   }
 }
 

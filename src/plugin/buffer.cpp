@@ -67,9 +67,7 @@ void write(ggml_backend_buffer* buffer, ggml_tensor* tensor, const void* data, s
   const auto* const bytes = static_cast<const std::byte*>(data);
   if (cache->store(cache->offset_of(tensor->data) + offset, {bytes, size})) return;
   if (!buffer_of(buffer).caches.first_refusal()) return;
-  report_refused(cache->name() +
-                 ": session refused: saved with another cache precision or without kvsplit; start "
-                 "the program as it was when it saved, or begin anew");
+  report_refused(cache->name() + ": session refused, " + foreign_session);
 }
 
 bool copy(ggml_backend_buffer* buffer, const ggml_tensor* from, ggml_tensor* to) {

@@ -87,13 +87,46 @@ TEST_F(State, OfAnotherPrecisionIsRefusedAndNotLookedAt) {
   run(host_, other, step_);
   use("K8V4");
   const LayerCache cache(host_, shape_);
+  run(host_, cache, step_);
   const LogCapture log;
   restore(cache.k(), saved(other.k()));
   restore(cache.v(), saved(other.v()));
-  EXPECT_EQ(log.count("session refused"), 1) << log.all();
+  EXPECT_EQ(log.count("cache_v_l0: session refused, of another cache precision"), 1) << log.all();
   EXPECT_THROW(run(host_, cache, look()), std::runtime_error);
   EXPECT_EQ(host_.last_status(), GGML_STATUS_FAILED);
-  EXPECT_EQ(log.count("refused session"), 1) << log.all();
+  EXPECT_EQ(log.count("refused session, of another cache precision"), 1) << log.all();
+}
+
+// Before a first graph it is not known whether the tensor can be packed: rows of a session that is not
+// ours may be nominal ones, so it is not complained of before they are looked at.
+TEST_F(State, OfAnotherPrecisionIsNotLookedAtBeforeTheFirstGraphEither) {
+  use("K8V8");
+  const LayerCache other(host_, shape_);
+  run(host_, other, step_);
+  use("K8V4");
+  const LayerCache cache(host_, shape_);
+  const LogCapture log;
+  restore(cache.v(), saved(other.v()));
+  EXPECT_EQ(log.count("session"), 0) << log.all();
+  EXPECT_THROW(run(host_, cache, look()), std::runtime_error);
+  EXPECT_EQ(log.count("refused session, of another cache precision"), 1) << log.all();
+}
+
+TEST_F(State, OfWhatCannotBePackedIsRestoredBeforeTheFirstGraph) {
+  const LayerShape shape{64, 80, 2, 4, 64, 2};  // keys could be packed, values cannot
+  const Step step = random_step(shape, shape.kv_size, 2, 3);
+  for (const char* precision : {"K8V4", "FP16"}) {
+    use(precision);
+    const LayerCache first(host_, shape);
+    const std::vector<float> expected = run(host_, first, step);
+    const LayerCache second(host_, shape);
+    restore(second.k(), saved(first.k()));
+    restore(second.v(), saved(first.v()));
+    Step only_look = step;
+    only_look.rows.clear();
+    EXPECT_EQ(run(host_, second, only_look), expected) << precision;
+    EXPECT_EQ(saved(second.v()), saved(first.v())) << precision;
+  }
 }
 
 TEST_F(State, RefusedRowsAreForgottenWhenHiddenWrittenOrCleared) {
