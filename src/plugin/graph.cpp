@@ -12,6 +12,8 @@
 namespace kvsplit::plugin {
 namespace {
 
+constexpr const char* no_flash_attention = "packed caches need flash attention (-fa on)";
+
 std::span<ggml_tensor*> nodes_of(ggml_cgraph* graph) {
   return {ggml_graph_nodes(graph), static_cast<std::size_t>(ggml_graph_n_nodes(graph))};
 }
@@ -38,9 +40,10 @@ std::string plan_write(const ggml_tensor& node, Work& work) {
   work.run = write_rows;
   const ggml_tensor& values = *node.src[0];
   const HostedTensor& cache = *work.cache;
-  if (node.ne[0] != cache.nominal().n_channels)
-    return "packed caches need flash attention (-fa on)";
-  if (cache.rows().head_dim() == 0) return "written before an attention shows the head size";
+  // Without it values are written transposed, and there is no attention that shows the head size.
+  if (node.ne[0] != cache.nominal().n_channels || cache.rows().head_dim() == 0) {
+    return no_flash_attention;
+  }
   const bool all = node.data == cache.address() &&
                    node.ne[1] * node.ne[2] * node.ne[3] == cache.nominal().cells.n_rows();
   return all && values.type == GGML_TYPE_F32 && values.ne[2] * values.ne[3] == 1
@@ -56,9 +59,8 @@ std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work
   if (node.op == GGML_OP_CPY || node.op == GGML_OP_ROPE) {
     return plan_key_shift(node, target != nullptr ? node : *node.src[0], work);
   }
-  return node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_CONT
-             ? "packed caches need flash attention (-fa on)"
-             : "not done on packed caches";
+  return node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_CONT ? no_flash_attention
+                                                               : "not done on packed caches";
 }
 
 }  // namespace

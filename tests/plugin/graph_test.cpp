@@ -69,6 +69,19 @@ TEST_F(Graph, WithoutFlashAttentionFails) {
   EXPECT_EQ(std::ranges::count(operations, GGML_OP_MUL_MAT), 1);
 }
 
+// As the first graph of such a program begins.
+TEST_F(Graph, WritesWithoutFlashAttentionFail) {
+  const LayerCache cache(host_, shape_);
+  const LogCapture log;
+  EXPECT_THROW(host_.compute([&](ggml_context* context, ggml_cgraph* /*graph*/) {
+    return ggml_set_rows(context, cache.k(), host_.input(context, random_numbers(128, 1), {128, 1}),
+                         host_.input_rows(context, {5}));
+  }),
+               std::runtime_error);
+  EXPECT_EQ(log.count("SET_ROWS of cache_k_l0: packed caches need flash attention (-fa on)"), 1)
+      << log.all();
+}
+
 // The values of an attention that is no flash attention are stored transposed, number by number.
 TEST_F(Graph, TransposedValuesFail) {
   const LayerCache cache(host_, shape_);
