@@ -22,7 +22,7 @@ Measurement measurement() {
   if (full != nullptr && std::string(full) == "1") {
     return {"2048", "8", 0.1, 0.7};
   }
-  return {"1024", "3", 0.3, 1.5};
+  return {"1024", "2", 0.3, 1.5};
 }
 
 Command measure(Build build, const Measurement& size, const std::vector<std::string>& more) {
