@@ -15,7 +15,7 @@ struct ContextOptions {
   CacheChoice cache;
   int n_context = 2048;  ///< cells of the cache; llama.cpp rounds up to 256
   int n_batch = 512;     ///< most tokens of one decode()
-  int n_outputs = 256;   ///< most rows of logits of one decode()
+  int n_outputs = 128;   ///< most rows of logits of one decode()
   int n_threads = 1;
 };
 

@@ -157,9 +157,9 @@ std::vector<Quality> measure_quality(std::span<const std::unique_ptr<host::Conte
 }
 
 int piece_tokens(int n_vocab) {
-  constexpr std::int64_t most_bytes = 64 << 20;
+  constexpr std::int64_t most_bytes = 32 << 20;
   const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(float)) * n_vocab;
-  return static_cast<int>(std::clamp<std::int64_t>(most_bytes / row_bytes, 32, 256));
+  return static_cast<int>(std::clamp<std::int64_t>(most_bytes / row_bytes, 32, 128));
 }
 
 }  // namespace kvsplit::measure

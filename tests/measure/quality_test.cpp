@@ -77,8 +77,8 @@ TEST_F(StockQuality, FewerBitsDivergeMore) {
 }
 
 TEST(Pieces, BoundTheMemoryOfLogits) {
-  EXPECT_EQ(piece_tokens(32), 256);
-  EXPECT_EQ(piece_tokens(262144), 64);
+  EXPECT_EQ(piece_tokens(32), 128);
+  EXPECT_EQ(piece_tokens(262144), 32);
   EXPECT_EQ(piece_tokens(10'000'000), 32);
 }
 
