@@ -24,7 +24,9 @@ SpeedCall speed_call(const ComparisonCall& call) {
 }
 
 const host::Model& model_for(const ComparisonCall& call, const host::CacheChoice& cache) {
-  return cache.engine == host::Engine::kvsplit ? *call.packed : *call.stock;
+  const host::Model* const model = cache.engine == host::Engine::kvsplit ? call.packed : call.stock;
+  if (model == nullptr) throw Error(cache.name() + ": there is no model to measure it on");
+  return *model;
 }
 
 Contexts make_contexts(const ComparisonCall& call) {
