@@ -22,7 +22,7 @@ struct SpeedCall {
   int rounds = 3;
   /// A cache that has taken this long is left out of further rounds: slow caches are measured
   /// once, fast ones, which noise disturbs more, in every round.
-  double seconds_per_cache = 8;
+  double seconds_per_cache = 4;
   Progress progress;  ///< may be empty
 };
 
