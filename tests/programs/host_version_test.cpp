@@ -34,9 +34,6 @@ class HostVersion : public testing::TestWithParam<Build> {
   }
 };
 
-std::string build_name(const testing::TestParamInfo<Build>& info) {
-  return info.param == Build::linked_in ? "LinkedIn" : "Modules";
-}
 INSTANTIATE_TEST_SUITE_P(Builds, HostVersion, testing::Values(Build::linked_in, Build::modules),
                          build_name);
 

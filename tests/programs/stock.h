@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,14 @@ enum class Build {
   linked_in,  ///< backends are part of libggml
   modules,    ///< backends are loaded from files beside the program, as distributions ship them
 };
+
+inline std::ostream& operator<<(std::ostream& out, Build build) {
+  return out << (build == Build::linked_in ? "LinkedIn" : "Modules");
+}
+
+inline std::string build_name(const testing::TestParamInfo<Build>& info) {
+  return testing::PrintToString(info.param);
+}
 
 /// A stock program of llama.cpp. With Build::modules it is a copy in a folder beside the modules,
 /// made once for the process, as a distribution would have it. Error: there is none.

@@ -8,9 +8,6 @@ namespace {
 
 class Tools : public testing::TestWithParam<Build> {};
 
-std::string build_name(const testing::TestParamInfo<Build>& info) {
-  return info.param == Build::linked_in ? "LinkedIn" : "Modules";
-}
 INSTANTIATE_TEST_SUITE_P(Builds, Tools, testing::Values(Build::linked_in, Build::modules),
                          build_name);
 
