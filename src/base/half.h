@@ -5,7 +5,7 @@
 
 namespace kvsplit {
 
-/// IEEE 754 binary16, as stored. Conversions round to nearest even; f16 infinities and NaNs survive.
+/// IEEE 754 binary16, as stored. Conversions round to nearest even and keep infinities and NaNs.
 using Half = std::uint16_t;
 
 inline constexpr Half half_minus_infinity = 0xFC00;
@@ -29,7 +29,7 @@ inline Half float_to_half(float value) {
   if (magnitude > 0x7F800000U) return sign | 0x7E00U;   // NaN
   if (magnitude >= 0x477FF000U) return sign | 0x7C00U;  // rounds to 65536 or more
   if (magnitude < 0x38800000U) {                        // below 2^-14: subnormal in f16
-    // Adding 0.5 leaves a float whose last bit weighs 2^-24, f16's smallest step: the addition rounds.
+    // Adding 0.5 leaves a float whose last bit weighs 2^-24, the smallest step of f16: so it rounds.
     const float aligned = std::bit_cast<float>(magnitude) + 0.5F;
     return sign | static_cast<Half>(std::bit_cast<std::uint32_t>(aligned) - 0x3F000000U);
   }
