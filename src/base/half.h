@@ -29,7 +29,8 @@ inline Half float_to_half(float value) {
   if (magnitude > 0x7F800000U) return sign | 0x7E00U;   // NaN
   if (magnitude >= 0x477FF000U) return sign | 0x7C00U;  // rounds to 65536 or more
   if (magnitude < 0x38800000U) {                        // below 2^-14: subnormal in f16
-    // Adding 0.5 leaves a float whose last bit weighs 2^-24, the smallest step of f16: so it rounds.
+    // Adding 0.5 leaves a float whose last bit weighs 2^-24, the smallest step of f16: so it
+    // rounds.
     const float aligned = std::bit_cast<float>(magnitude) + 0.5F;
     return sign | static_cast<Half>(std::bit_cast<std::uint32_t>(aligned) - 0x3F000000U);
   }

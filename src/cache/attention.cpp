@@ -15,9 +15,9 @@
 
 // How attention is divided. The query rows of one KV head (its group's heads × the tokens) are cut
 // into blocks of up to 64 rows; a block against all its cells is one job. Where a batch has too few
-// such jobs to keep many threads busy (decoding), the cells of each are cut into pieces whose partial
-// sums are merged by the last thread to finish, in order. The cut depends on shapes only, never on
-// the number of threads, so neither does the result.
+// such jobs to keep many threads busy (decoding), the cells of each are cut into pieces whose
+// partial sums are merged by the last thread to finish, in order. The cut depends on shapes only,
+// never on the number of threads, so neither does the result.
 namespace kvsplit {
 namespace {
 
@@ -256,8 +256,8 @@ std::size_t partial_size(const Attention& a) {
   return static_cast<std::size_t>(a.v.head_dim()) + 2;
 }
 
-// Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in the
-// whole call.
+// Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in
+// the whole call.
 float* partial(const Attention& a, const RowBlock& block, int index, int piece) {
   const std::size_t row =
       (static_cast<std::size_t>(block.stream) * a.division.n_kv_heads + block.kv_head) *

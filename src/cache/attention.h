@@ -12,7 +12,8 @@
 namespace kvsplit {
 
 /// What the host asks of attention, free of the host's types. All strides are bytes.
-///   out[s, t, h] = Σ_c softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c]) v[s, c]
+///   out[s, t, h] = Σ_c v[s, c] ·
+///       softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c])
 struct AttentionCall {
   int n_heads = 0;    ///< query heads; a multiple of the KV heads
   int n_tokens = 0;   ///< query tokens per stream

@@ -27,8 +27,8 @@ using ChooseRow = std::function<bool(std::int64_t row)>;
 void edit_rows(PackedTensor& tensor, const ChooseRow& chosen,
                const std::function<void(DecodedRows)>& edit, Worker worker);
 
-/// The same channels of each head, of all rows, as numbers elsewhere: [n_rows, n_heads, n_channels],
-/// strides in bytes.
+/// The same channels of each head, of all rows, as numbers elsewhere: [n_rows, n_heads,
+/// n_channels], strides in bytes.
 struct HeadParts {
   int first_channel = 0, n_channels = 0;  ///< in each head
   std::byte* numbers = nullptr;

@@ -49,8 +49,8 @@ struct HostedFormat {
 /// their bits. A packed row always fits into a nominal one, so that it can travel in its place, and
 /// the whole tensor too: rows of a quantised type never get more bits than that has.
 HostedFormat choose_format(const NominalRows& nominal, const std::optional<Precision>& chosen);
-/// Bytes that the tensor needs. One of a quantised type keeps its nominal size: hosts that speak over
-/// RPC insist on that.
+/// Bytes that the tensor needs. One of a quantised type keeps its nominal size: hosts that speak
+/// over RPC insist on that.
 std::size_t bytes_needed(const NominalRows& nominal, const std::optional<Precision>& chosen);
 
 }  // namespace kvsplit

@@ -22,8 +22,8 @@ inline constexpr char foreign_session[] =
     "saved "
     "the session, or begin anew";
 
-/// A packed tensor in the place of nominal rows. It has one of three kinds of memory: packed rows in
-/// the host's buffer; nominal rows there, where it was clear from the start that it could not be
+/// A packed tensor in the place of nominal rows. It has one of three kinds of memory: packed rows
+/// in the host's buffer; nominal rows there, where it was clear from the start that it could not be
 /// packed; nominal rows of its own, where the first graph showed that, when the host's buffer was
 /// already too small for them.
 class HostedTensor {
@@ -57,8 +57,8 @@ class HostedTensor {
   /// The host's bytes [offset, offset + size) of its rows: each packed one travels as its image
   /// (row_image.h). store() returns false where it refused rows: not images of this format, or not
   /// whole rows. A refused row is remembered as such until it is written again. As long as the head
-  /// size is not known, foreign rows may still turn out to be nominal ones of a tensor that cannot be
-  /// packed: they are kept aside, and only refused when they are looked at.
+  /// size is not known, foreign rows may still turn out to be nominal ones of a tensor that cannot
+  /// be packed: they are kept aside, and only refused when they are looked at.
   void load(std::size_t offset, std::span<std::byte> bytes) const;
   bool store(std::size_t offset, std::span<const std::byte> bytes);
   /// Whole streams of the host's bytes, packed ones without going through images. False: they are
@@ -93,8 +93,8 @@ class HostedTensor {
   std::int64_t n_refused_ = 0;
 };
 
-/// Tells keys and values of one attention their head sizes. Returns "" or why what is packed of them
-/// cannot be; nullptr: not in our memory.
+/// Tells keys and values of one attention their head sizes. Returns "" or why what is packed of
+/// them cannot be; nullptr: not in our memory.
 std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
                       std::int64_t head_dim_v);
 

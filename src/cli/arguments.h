@@ -6,8 +6,8 @@
 namespace kvsplit::cli {
 
 /// `exec`, `run`, `chat` and `serve` hand their arguments on to a program of llama.cpp, and its
-/// options must not be read as ours, nor ours as its own. Given the arguments after "kvsplit", moves
-/// our options of these commands to the front and what belongs to the program behind a "--":
+/// options must not be read as ours, nor ours as its own. Given the arguments after "kvsplit",
+/// moves our options of these commands to the front and what belongs to the program behind a "--":
 ///   run -m x --kvq K8V4 -n 9     becomes   run --kvq K8V4 -- -m x -n 9
 ///   exec --kvq 8 llama-cli -m x  becomes   exec --kvq 8 -- llama-cli -m x
 /// After "exec" ours end at the program's name, after the others at a "--". Arguments of other

@@ -24,7 +24,8 @@ std::atomic<pid_t> child_process = 0;
 static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler reads it");
 
 /// A terminal sends Ctrl-C to its whole foreground group, so the child has it already: twice would
-/// end programs that take the first as "stop talking". A terminal's signals have no sending process.
+/// end programs that take the first as "stop talking". A terminal's signals have no sending
+/// process.
 void pass_on(int signal, siginfo_t* info, void* /*context*/) {
   const pid_t child = child_process;
   if (child > 0 && info->si_pid != 0) kill(child, signal);

@@ -7,8 +7,8 @@
 
 namespace kvsplit::cli {
 
-/// Adds a command to the program. A command is a struct of options, add_options(CLI::App&, Options&)
-/// and run(const Options&), which returns the exit code; main() stores it in `exit_code`.
+/// Adds a command to the program. A command is a struct of options, add_options(CLI::App&,
+/// Options&) and run(const Options&), which returns the exit code; main() stores it in `exit_code`.
 template <class Options>
 void add_command(CLI::App& program, int& exit_code, const std::string& name,
                  const std::string& description, const std::string& example, Options defaults) {

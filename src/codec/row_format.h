@@ -10,7 +10,8 @@ namespace kvsplit {
 inline constexpr int tile_rows = 16;       ///< tokens of a tile: the unit in which rows are packed
 inline constexpr int block_channels = 16;  ///< channels of a block: the unit in which widths change
 
-/// Keys and values are packed in different orders: keys are scored a tile at a time, values added up.
+/// Keys and values are packed in different orders: keys are scored a tile at a time, values added
+/// up.
 enum class Side : std::uint8_t { key, value };
 
 /// Some neighbouring channels of a row that share a width and, per token, one scale.

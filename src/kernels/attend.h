@@ -26,8 +26,8 @@ struct GroupTiles {
   int bits = 0;           ///< 1 … 8, or 16
 };
 
-/// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in them,
-/// so that weights are powers of two. Row r's part for group g of the keys:
+/// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in
+/// them, so that weights are powers of two. Row r's part for group g of the keys:
 ///   log2(e) · scale · q · k = scale_k · (scale[r, g] · Σ codes[r, c] · code_k[c] + offset[r, g])
 /// with offset = −scale[r, g] · code_middle(bits of g) · Σ codes[r, c].
 struct QueryRows {

@@ -7,10 +7,10 @@
 ///
 /// The 256 codes have an order, `index`; four quarters of 64. Keys and values order them as their
 /// products want them (t: row in the tile, c: channel in the block):
-///   keys    index = (c / 4) · 64 + t · 4 + c % 4    a quarter: 4 channels of all 16 rows, so that one
-///                                                   4-way byte product scores 16 rows at once
-///   values  index = (t / 2) · 32 + c · 2 + t % 2    pairs of rows of all 16 channels, so that one
-///                                                   2-way product adds two rows to 16 channels
+///   keys    index = (c / 4) · 64 + t · 4 + c % 4
+///           a quarter: 4 channels of all 16 rows, so that one 4-way product scores 16 rows at once
+///   values  index = (t / 2) · 32 + c · 2 + t % 2
+///           pairs of rows of all 16 channels: one 2-way product adds two rows to 16 channels
 /// A code is cut into planes of 8, 4, 2 and 1 bits, low bits first, as its width wants:
 ///   8 = 8   7 = 4+2+1   6 = 4+2   5 = 4+1   4 = 4   3 = 2+1   2 = 2   1 = 1
 /// The planes follow one another. With d = index / 64 and i = index % 64, a code's part lies in

@@ -5,9 +5,9 @@
 
 namespace kvsplit::plugin {
 
-/// The one buffer type of our device, which device.cpp enters. It is no host memory in ggml's sense,
-/// though it is memory of the host: ggml reads such memory behind our back, and packed rows are no
-/// numbers to it.
+/// The one buffer type of our device, which device.cpp enters. It is no host memory in ggml's
+/// sense, though it is memory of the host: ggml reads such memory behind our back, and packed rows
+/// are no numbers to it.
 ggml_backend_buffer_type& buffer_type();
 
 /// Whether a tensor is a cache of ours, or a view of one. Its buffer may be one without memory, as

@@ -16,8 +16,8 @@
 // load us, which is checked at start.
 namespace kvsplit::plugin {
 
-/// "" or why the running ggml is not the one that these structures are of. A commit is "unknown" for
-/// a ggml that was not built from a git checkout, and then it matches any.
+/// "" or why the running ggml is not the one that these structures are of. A commit is "unknown"
+/// for a ggml that was not built from a git checkout, and then it matches any.
 inline std::string host_mismatch() {
   const auto describe = [](const std::string& version, const std::string& commit, int api) {
     return version + " (commit " + commit + ", backend API " + std::to_string(api) + ")";
@@ -66,8 +66,8 @@ inline constexpr char set_threadpool_name[] = "ggml_backend_cpu_set_threadpool";
 inline constexpr char extra_buffer_types_name[] = "ggml_backend_dev_get_extra_bufts";
 inline constexpr char features_name[] = "ggml_backend_get_features";
 
-/// The host's own CPU device. It is looked for when needed, because it may be loaded after us; there
-/// is none in no host, as nothing computes without it.
+/// The host's own CPU device. It is looked for when needed, because it may be loaded after us;
+/// there is none in no host, as nothing computes without it.
 inline ggml_backend_dev_t cpu_device() {
   return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
 }

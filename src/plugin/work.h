@@ -28,10 +28,11 @@ struct Work {
 /// n_kv_heads, n_streams] of whole caches, mask f16 [n_kv, n_tokens, heads, streams], sinks f32.
 std::string plan_attention(const ggml_tensor& node, Work& work);
 
-/// A host whose context is full moves the rest of a text to earlier positions: it rotates cached keys
-/// by a shift per row. ROPE does it in place where the nominal type is f16: rows with a shift of 0
-/// stay as they are, bit by bit. Where it is quantised, CPY takes keys to f32 and back, the host's
-/// own operations in between. Views are [n_channels, n_heads, all rows]; the head size is bound.
+/// A host whose context is full moves the rest of a text to earlier positions: it rotates cached
+/// keys by a shift per row. ROPE does it in place where the nominal type is f16: rows with a shift
+/// of 0 stay as they are, bit by bit. Where it is quantised, CPY takes keys to f32 and back, the
+/// host's own operations in between. Views are [n_channels, n_heads, all rows]; the head size is
+/// bound.
 std::string plan_key_shift(const ggml_tensor& node, const ggml_tensor& view, Work& work);
 
 }  // namespace kvsplit::plugin

@@ -11,8 +11,8 @@
 #include "support/cache_fixture.h"
 #include "support/formats.h"
 
-// The bytes of packed rows: as the drawings of bit_planes.h and tile_layout.h have them, and as many
-// as are promised.
+// The bytes of packed rows: as the drawings of bit_planes.h and tile_layout.h have them, and as
+// many as are promised.
 namespace kvsplit {
 namespace {
 

@@ -108,10 +108,10 @@ TEST(GroupCodec, TheErrorIsAtMostHalfAStep) {
   });
 }
 
-// Plain: the largest number is the last level. The search, which tries that scale first, ends at the
-// least-squares scale s of some codes z, where the error is a parabola Σ z² · (scale − s)² above its
-// minimum; f16 moves the scale by 2^-11 of itself at most, and |z| ≤ middle. New codes at the final
-// scale only gain.
+// Plain: the largest number is the last level. The search, which tries that scale first, ends at
+// the least-squares scale s of some codes z, where the error is a parabola Σ z² · (scale − s)²
+// above its minimum; f16 moves the scale by 2^-11 of itself at most, and |z| ≤ middle. New codes
+// at the final scale only gain.
 TEST(GroupCodec, ASearchedScaleIsNeverWorseThanThePlainOne) {
   on_random_groups([](const std::vector<float>& x, int bits) {
     const float middle = code_middle(bits);

@@ -31,7 +31,8 @@ double dot(std::span<const float> a, std::span<const float> b) {
 // log2(n) additions and one product, each rounded: a few ulp of the head's length.
 double bound(std::span<const float> head) { return 16 * 0x1p-24 * std::sqrt(dot(head, head)); }
 
-/// Head sizes that are packed (48 too, which is not, as a shape with a block of 16), and their blocks.
+/// Head sizes that are packed (48 too, which is not, as a shape with a block of 16), and their
+/// blocks.
 struct Head {
   int size, block;
 };

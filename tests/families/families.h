@@ -81,14 +81,14 @@ inline CacheSettings with_full_windows(CacheSettings settings) {
 }
 
 /// How far logits of a 16-bit cache may be from the exact ones. Each layer rounds q, k and v to f16
-/// (2^-12 of their size at most) and sums the products; q's and k's errors become relative errors of
-/// the softmax weights after multiplication with the scores, which spread by about two here
+/// (2^-12 of their size at most) and sums the products; q's and k's errors become relative errors
+/// of the softmax weights after multiplication with the scores, which spread by about two here
 /// (make_models.py). Twice 2^-12 · 2 + 2^-12 is 5 · 2^-12 a layer; the layers' errors add up.
 /// The widths' own errors are at least three times as large: 8 bits round to 2^-8 of the largest.
 inline double bound_of_16_bits(const Family& family) { return family.n_layers * 5.0 / 4096; }
 
-/// Logits of a talk that does everything at once: a prompt of three pieces beside one of two, single
-/// steps of both in one batch, and a step of one beside a piece of prompt of the other.
+/// Logits of a talk that does everything at once: a prompt of three pieces beside one of two,
+/// single steps of both in one batch, and a step of one beside a piece of prompt of the other.
 inline std::vector<float> conversation(Session& session) {
   std::vector<float> logits;
   const auto say = [&](const std::vector<Token>& tokens) {

@@ -81,7 +81,8 @@ TEST_F(Device, IsStoppedByTheHostsAbortCallback) {
   EXPECT_NO_THROW(run(host_, cache, step));
 }
 
-// How llama.cpp looks for the place of a weight: a product with it, and an empty buffer of each type.
+// How llama.cpp looks for the place of a weight: a product with it, and an empty buffer of each
+// type.
 class WeightPlaces : public Device {
  protected:
   bool accepts(ggml_type type, ggml_backend_buffer_type_t place) {

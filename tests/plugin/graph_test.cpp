@@ -1,5 +1,5 @@
-// What happens to graphs: they come back as they were, what cannot be done fails, and what cannot be
-// packed stays as the host knows it.
+// What happens to graphs: they come back as they were, what cannot be done fails, and what cannot
+// be packed stays as the host knows it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,8 +29,8 @@ TEST_F(Graph, IsAsItWasAfterwards) {
   EXPECT_EQ(std::ranges::count(operations, GGML_OP_CUSTOM), 0);
 }
 
-// The same graph, computed again and again with the same numbers, gives the same: parameters such as
-// the scale are put back too.
+// The same graph, computed again and again with the same numbers, gives the same: parameters such
+// as the scale are put back too.
 TEST_F(Graph, IsComputedAgain) {
   const LayerCache cache(host_, shape_);
   Step step = step_;
@@ -114,7 +114,8 @@ TEST_F(Graph, RowsBeyondTheEndFail) {
   EXPECT_THROW(run(host_, cache, step), std::runtime_error);
 }
 
-// Heads of 80 are no multiple of 32. With the host's own operations on f16 rows, results are its own.
+// Heads of 80 are no multiple of 32. With the host's own operations on f16 rows, results are its
+// own.
 TEST_F(Graph, OddHeadsStayInSixteenBits) {
   const LayerShape shape{80, 80, 2, 4, 64, 2};
   const Step step = random_step(shape, shape.kv_size, 3, 2);
@@ -201,8 +202,8 @@ TEST_F(Graph, FirstUseIsToldOnceWithItsBytes) {
 }
 
 TEST_F(Graph, NominalTypesChooseTheBits) {
-  // set_precision() of the fixture stands for a user's choice; that limits, types choose where there
-  // is none, so what is looked at here is the limit.
+  // set_precision() of the fixture stands for a user's choice; that limits, types choose where
+  // there is none, so what is looked at here is the limit.
   use("K16V16");
   const LayerCache cache(host_, shape_, GGML_TYPE_Q5_1, GGML_TYPE_Q4_0);
   const LogCapture log;

@@ -12,8 +12,8 @@
 
 #include "cache/precision.h"
 
-// A host of the plugin as small as a test wants it: caches and graphs as llama.cpp makes them, on the
-// device KVSPLIT or on ggml's own CPU device.
+// A host of the plugin as small as a test wants it: caches and graphs as llama.cpp makes them, on
+// the device KVSPLIT or on ggml's own CPU device.
 namespace kvsplit::test {
 
 using Context = std::unique_ptr<ggml_context, decltype(&ggml_free)>;

@@ -97,8 +97,8 @@ TEST_F(State, OfAnotherPrecisionIsRefusedAndNotLookedAt) {
   EXPECT_EQ(log.count("refused session, of another cache precision"), 1) << log.all();
 }
 
-// Before a first graph it is not known whether the tensor can be packed: rows of a session that is not
-// ours may be nominal ones, so it is not complained of before they are looked at.
+// Before a first graph it is not known whether the tensor can be packed: rows of a session that is
+// not ours may be nominal ones, so it is not complained of before they are looked at.
 TEST_F(State, OfAnotherPrecisionIsNotLookedAtBeforeTheFirstGraphEither) {
   use("K8V8");
   const LayerCache other(host_, shape_);

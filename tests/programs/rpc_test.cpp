@@ -1,5 +1,5 @@
-// Over llama.cpp's RPC: packed caches for a client that has no plugin, and weights on a device whose
-// memory the CPU cannot read, with the packed cache in main memory.
+// Over llama.cpp's RPC: packed caches for a client that has no plugin, and weights on a device
+// whose memory the CPU cannot read, with the packed cache in main memory.
 #include <regex>
 
 #include "base/error.h"

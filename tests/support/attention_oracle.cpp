@@ -15,9 +15,10 @@ const T* at(const T* base, std::size_t bytes) {
   return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(base) + bytes);
 }
 
-// The query as the kernels see it: scaled and turned, the numbers of each coded group rounded to 127
-// steps of their largest, and turned back, so that it meets keys as read() returns them. Scaled in
-// the same way as in cache/attention.cpp, because a number between two steps must fall to the same.
+// The query as the kernels see it: scaled and turned, the numbers of each coded group rounded to
+// 127 steps of their largest, and turned back, so that it meets keys as read() returns them.
+// Scaled in the same way as in cache/attention.cpp, because a number between two steps must fall
+// to the same.
 std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<float> q,
                                  float scale) {
   for (float& x : q) x *= scale;

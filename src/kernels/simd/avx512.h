@@ -1,5 +1,5 @@
-// The vector operations in AVX-512 (F, BW, VL, DQ, VNNI). A vector always has 16 lanes of 32 bits, one
-// per row of a tile; each instruction set says the same in its own registers. Included inside a
+// The vector operations in AVX-512 (F, BW, VL, DQ, VNNI). A vector always has 16 lanes of 32 bits,
+// one per row of a tile; each instruction set says the same in its own registers. Included inside a
 // namespace and a target region, never on its own.
 
 constexpr int row_batch = 8;    // query rows worked on at once
