@@ -20,32 +20,32 @@ std::string_view name_of(std::string_view argument) {
 
 }  // namespace
 
-std::vector<std::string> own_options_first(const std::vector<std::string>& arguments) {
+SplitArguments split_arguments(const std::vector<std::string>& arguments) {
   constexpr std::array commands = {"exec", "run", "chat", "serve"};
-  if (arguments.empty() || !contains(commands, arguments[0])) return arguments;
+  if (arguments.empty() || !contains(commands, arguments[0])) return {arguments, {}};
   const bool ends_at_program = arguments[0] == "exec";
 
-  std::vector<std::string> own = {arguments[0]};
-  std::vector<std::string> passed_on = {"--"};
+  SplitArguments split;
+  split.own.push_back(arguments[0]);
   std::size_t i = 1;
   for (; i < arguments.size() && arguments[i] != "--"; ++i) {
     const std::string& argument = arguments[i];
     const bool takes_value = contains(own_options_with_value, name_of(argument));
     if (takes_value || argument == "--help") {
-      own.push_back(argument);
+      split.own.push_back(argument);
       const bool has_value = argument.find('=') != std::string::npos;
-      if (takes_value && !has_value && i + 1 < arguments.size()) own.push_back(arguments[++i]);
+      if (takes_value && !has_value && i + 1 < arguments.size())
+        split.own.push_back(arguments[++i]);
     } else if (ends_at_program && argument[0] != '-') {
       break;
     } else {
-      (ends_at_program ? own : passed_on).push_back(argument);
+      (ends_at_program ? split.own : split.handed_on).push_back(argument);
     }
   }
   if (i < arguments.size() && arguments[i] == "--") ++i;
-  passed_on.insert(passed_on.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
-                   arguments.end());
-  if (passed_on.size() > 1) own.insert(own.end(), passed_on.begin(), passed_on.end());
-  return own;
+  split.handed_on.insert(split.handed_on.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                         arguments.end());
+  return split;
 }
 
 bool has_option(const std::vector<std::string>& arguments,

@@ -5,14 +5,19 @@
 
 namespace kvsplit::cli {
 
-/// `exec`, `run`, `chat` and `serve` hand their arguments on to a program of llama.cpp, and its
-/// options must not be read as ours, nor ours as its own. Given the arguments after "kvsplit",
-/// moves our options of these commands to the front and what belongs to the program behind a "--":
-///   run -m x --kvq K8V4 -n 9     becomes   run --kvq K8V4 -- -m x -n 9
-///   exec --kvq 8 llama-cli -m x  becomes   exec --kvq 8 -- llama-cli -m x
+/// The arguments of a call, ours and those that are handed on to a program of llama.cpp.
+struct SplitArguments {
+  std::vector<std::string> own;
+  std::vector<std::string> handed_on;
+};
+
+/// `exec`, `run`, `chat` and `serve` hand arguments on, and neither may the program's options be
+/// read as ours nor ours as its own. Given the arguments after "kvsplit":
+///   run -m x --kvq K8V4 -n 9     own: run --kvq K8V4   handed on: -m x -n 9
+///   exec --kvq 8 llama-cli -m x  own: exec --kvq 8     handed on: llama-cli -m x
 /// After "exec" ours end at the program's name, after the others at a "--". Arguments of other
-/// commands are returned as they are.
-std::vector<std::string> own_options_first(const std::vector<std::string>& arguments);
+/// commands are all ours.
+SplitArguments split_arguments(const std::vector<std::string>& arguments);
 
 /// Is one of the spellings among the arguments, alone or as "--spelling=value"?
 bool has_option(const std::vector<std::string>& arguments,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace kvsplit::cli {
 
@@ -19,10 +20,14 @@ void add_command(CLI::App& program, int& exit_code, const std::string& name,
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 
-void add_exec(CLI::App& program, int& exit_code);
-void add_run(CLI::App& program, int& exit_code);
-void add_chat(CLI::App& program, int& exit_code);
-void add_serve(CLI::App& program, int& exit_code);
+// Commands that hand arguments on to a program of llama.cpp (cli/arguments.h) get them as they are:
+// CLI11 would take a prompt like "[a, b]" apart.
+using HandedOn = std::vector<std::string>;
+void add_exec(CLI::App& program, int& exit_code, const HandedOn& handed_on);
+void add_run(CLI::App& program, int& exit_code, const HandedOn& handed_on);
+void add_chat(CLI::App& program, int& exit_code, const HandedOn& handed_on);
+void add_serve(CLI::App& program, int& exit_code, const HandedOn& handed_on);
+
 void add_compare(CLI::App& program, int& exit_code);
 void add_perplexity(CLI::App& program, int& exit_code);
 void add_info(CLI::App& program, int& exit_code);

@@ -11,11 +11,12 @@ struct ExecOptions : LaunchOptions {};
 void add_options(CLI::App& app, ExecOptions& options) {
   add_launch_options(app, options);
   app.add_option("program", options.arguments, "Program and its arguments, handed on as they are")
-      ->required()
       ->type_name("PROGRAM ARGUMENTS…");
 }
 
 int run(const ExecOptions& options) {
+  if (options.arguments.empty())
+    throw Error("exec: a program is required; see kvsplit exec --help");
   LaunchOptions of_program = options;
   const std::string name = options.arguments[0];
   of_program.arguments.erase(of_program.arguments.begin());
@@ -24,9 +25,11 @@ int run(const ExecOptions& options) {
 
 }  // namespace
 
-void add_exec(CLI::App& program, int& exit_code) {
+void add_exec(CLI::App& program, int& exit_code, const HandedOn& handed_on) {
+  ExecOptions options;
+  options.arguments = handed_on;
   add_command(program, exit_code, "exec", "Run any program of llama.cpp with the packed cache",
-              "kvsplit exec --kvq K8V4 -- llama-server -m model.gguf -c 32768", ExecOptions{});
+              "kvsplit exec --kvq K8V4 -- llama-server -m model.gguf -c 32768", options);
 }
 
 }  // namespace kvsplit::cli

@@ -20,7 +20,7 @@ int fail(const std::string& message) {
   return exit_wrong_use;
 }
 
-void add_commands(CLI::App& program, int& exit_code) {
+void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed_on) {
   program.description(
       "Packed KV caches for llama.cpp, keys and values with their own number of bits.");
   program.set_version_flag(
@@ -31,10 +31,10 @@ void add_commands(CLI::App& program, int& exit_code) {
   program.set_help_flag("--help", "Print this help and exit");
   program.footer("kvsplit COMMAND --help says more, each with an example.");
   cli::add_compare(program, exit_code);
-  cli::add_run(program, exit_code);
-  cli::add_chat(program, exit_code);
-  cli::add_serve(program, exit_code);
-  cli::add_exec(program, exit_code);
+  cli::add_run(program, exit_code, handed_on);
+  cli::add_chat(program, exit_code, handed_on);
+  cli::add_serve(program, exit_code, handed_on);
+  cli::add_exec(program, exit_code, handed_on);
   cli::add_perplexity(program, exit_code);
   cli::add_info(program, exit_code);
   cli::add_pull(program, exit_code);
@@ -61,16 +61,16 @@ void check_command(const std::vector<std::string>& arguments, const CLI::App& pr
 }
 
 int run(int argc, char** argv) {
+  cli::SplitArguments arguments =
+      cli::split_arguments(std::vector<std::string>(argv + 1, argv + argc));
   int exit_code = 0;
   CLI::App program;
   program.name("kvsplit");
-  add_commands(program, exit_code);
-  std::vector<std::string> arguments =
-      cli::own_options_first(std::vector<std::string>(argv + 1, argv + argc));
-  check_command(arguments, program);
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  add_commands(program, exit_code, arguments.handed_on);
+  check_command(arguments.own, program);
+  std::reverse(arguments.own.begin(), arguments.own.end());  // CLI11 takes them from the back
   try {
-    program.parse(std::move(arguments));
+    program.parse(std::move(arguments.own));
   } catch (const CLI::CallForHelp& help) {
     return program.exit(help);
   } catch (const CLI::CallForVersion& version) {

@@ -19,28 +19,30 @@ void add_options(CLI::App& app, ToolOptions& options) {
 
 int run(const ToolOptions& options) { return launch_tool(options.tool, options); }
 
-ToolOptions tool(const std::string& name) {
+ToolOptions tool(const std::string& name, const HandedOn& arguments) {
   ToolOptions options;
   options.tool = name;
+  options.arguments = arguments;
   return options;
 }
 
 }  // namespace
 
-void add_run(CLI::App& program, int& exit_code) {
+void add_run(CLI::App& program, int& exit_code, const HandedOn& handed_on) {
   add_command(program, exit_code, "run", "Complete a text, with llama-completion",
               "kvsplit run --kvq K8V4 -p 'The lighthouse keeper' -n 64 -no-cnv",
-              tool("llama-completion"));
+              tool("llama-completion", handed_on));
 }
 
-void add_chat(CLI::App& program, int& exit_code) {
+void add_chat(CLI::App& program, int& exit_code, const HandedOn& handed_on) {
   add_command(program, exit_code, "chat", "Chat in the terminal, with llama-cli",
-              "kvsplit chat --kvq K4V4 -m model.gguf", tool("llama-cli"));
+              "kvsplit chat --kvq K4V4 -m model.gguf", tool("llama-cli", handed_on));
 }
 
-void add_serve(CLI::App& program, int& exit_code) {
+void add_serve(CLI::App& program, int& exit_code, const HandedOn& handed_on) {
   add_command(program, exit_code, "serve", "Serve over HTTP, with llama-server",
-              "kvsplit serve --kvq K8V4 -m model.gguf -c 32768 --port 8080", tool("llama-server"));
+              "kvsplit serve --kvq K8V4 -m model.gguf -c 32768 --port 8080",
+              tool("llama-server", handed_on));
 }
 
 }  // namespace kvsplit::cli

@@ -10,35 +10,38 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-TEST(OwnOptionsFirst, LeavesOtherCommandsAlone) {
+void expect_split(const Strings& arguments, const Strings& own, const Strings& handed_on) {
+  const SplitArguments split = split_arguments(arguments);
+  EXPECT_EQ(split.own, own);
+  EXPECT_EQ(split.handed_on, handed_on);
+}
+
+TEST(SplitArguments, LeavesOtherCommandsAlone) {
   const Strings compare = {"compare", "-m", "x", "--kvq", "K8V4"};
-  EXPECT_EQ(own_options_first(compare), compare);
-  EXPECT_EQ(own_options_first({}), Strings{});
+  expect_split(compare, compare, {});
+  expect_split({}, {}, {});
 }
 
-TEST(OwnOptionsFirst, TakesThemFromAnywhereAmongThoseOfATool) {
-  EXPECT_EQ(own_options_first({"run", "-m", "x", "--kvq", "K8V4", "-n", "9", "--kvq-key=8"}),
-            (Strings{"run", "--kvq", "K8V4", "--kvq-key=8", "--", "-m", "x", "-n", "9"}));
-  EXPECT_EQ(own_options_first({"serve", "--weights-on", "CUDA0"}),
-            (Strings{"serve", "--weights-on", "CUDA0"}));
+TEST(SplitArguments, TakesOursFromAnywhereAmongThoseOfATool) {
+  expect_split({"run", "-m", "x", "--kvq", "K8V4", "-n", "9", "--kvq-key=8"},
+               {"run", "--kvq", "K8V4", "--kvq-key=8"}, {"-m", "x", "-n", "9"});
+  expect_split({"serve", "--weights-on", "CUDA0"}, {"serve", "--weights-on", "CUDA0"}, {});
 }
 
-TEST(OwnOptionsFirst, LeavesToTheToolWhatFollowsTheDashes) {
-  EXPECT_EQ(own_options_first({"run", "--kvq", "8", "--", "--help", "--kvq"}),
-            (Strings{"run", "--kvq", "8", "--", "--help", "--kvq"}));
+TEST(SplitArguments, LeavesToTheToolWhatFollowsTheDashes) {
+  expect_split({"run", "--kvq", "8", "--", "--help", "--kvq"}, {"run", "--kvq", "8"},
+               {"--help", "--kvq"});
 }
 
-TEST(OwnOptionsFirst, StopsAtTheProgramOfExec) {
-  const Strings expected = {"exec", "--kvq", "8", "--", "llama-cli", "-m", "x", "--kvq", "5"};
-  EXPECT_EQ(own_options_first({"exec", "--kvq", "8", "llama-cli", "-m", "x", "--kvq", "5"}),
-            expected);
-  EXPECT_EQ(own_options_first({"exec", "--kvq", "8", "--", "llama-cli", "-m", "x", "--kvq", "5"}),
-            expected);
+TEST(SplitArguments, StopsAtTheProgramOfExec) {
+  const Strings own = {"exec", "--kvq", "8"};
+  const Strings program = {"llama-cli", "-m", "x", "--kvq", "5"};
+  expect_split({"exec", "--kvq", "8", "llama-cli", "-m", "x", "--kvq", "5"}, own, program);
+  expect_split({"exec", "--kvq", "8", "--", "llama-cli", "-m", "x", "--kvq", "5"}, own, program);
 }
 
-TEST(OwnOptionsFirst, LeavesUnknownOptionsOfExecToBeRefused) {
-  EXPECT_EQ(own_options_first({"exec", "--nosuch", "--", "llama-cli"}),
-            (Strings{"exec", "--nosuch", "--", "llama-cli"}));
+TEST(SplitArguments, LeavesUnknownOptionsOfExecToBeRefused) {
+  expect_split({"exec", "--nosuch", "--", "llama-cli"}, {"exec", "--nosuch"}, {"llama-cli"});
 }
 
 TEST(Options, AreFoundInEverySpelling) {

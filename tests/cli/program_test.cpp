@@ -45,7 +45,7 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("compare -o results.txt", ".json or .csv");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
   expect_refusal("compare -f /no/such/text", "/no/such/text: no such file");
-  expect_refusal("exec", "program is required");
+  expect_refusal("exec", "a program is required");
   expect_refusal("exec -- no-such-program", "no-such-program: neither on PATH nor in");
   expect_refusal("exec --kvq 9 -- true", "no codec of 9 bits");
   expect_refusal("run --kvq-key 1 -p x", "no codec of 1 bits");
@@ -133,6 +133,11 @@ TEST(Exec, HandsOnExitCodesAndSaysWhatLoadedNothing) {
   EXPECT_EQ(result.exit_code, 7);
   EXPECT_TRUE(contains(result.errors, "sh did not load the plugin")) << result.errors;
   EXPECT_EQ(kvsplit("exec -- sh -c 'kill -TERM $$'").exit_code, 128 + 15);
+}
+
+TEST(Exec, HandsOnArgumentsAsTheyAre) {
+  const ProgramResult result = kvsplit(R"(exec -- sh -c 'echo "$0"' '[a, b] --kvq "c" -h')");
+  EXPECT_EQ(result.output, "[a, b] --kvq \"c\" -h\n") << result.errors;
 }
 
 TEST(Exec, HandsOnSignals) {
