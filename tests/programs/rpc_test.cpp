@@ -21,7 +21,7 @@ class RpcServer {
  private:
   Command command(const std::string& device, const Plugin* plugin) const {
     const Command plain = stock("ggml-rpc-server", {"-H", "127.0.0.1", "-p", std::to_string(port_),
-                                                    "-t", "2", "-d", device});
+                                                    "-t", "1", "-d", device});
     return plugin != nullptr ? plugin->with(plain) : plain;
   }
 
@@ -42,7 +42,7 @@ std::string perplexity(const Command& command) {
 Command measure(const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {
       "-m", demo_model(), "-f", text_file(), "-c", "256",  "-b", "256",        "--chunks",
-      "2",  "-fa",        "on", "-t",        "2",  "-ngl", "99", "--no-warmup"};
+      "2",  "-fa",        "on", "-t",        "1",  "-ngl", "99", "--no-warmup"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return stock("llama-perplexity", arguments);
 }

@@ -11,7 +11,7 @@ Command server_command(const Plugin& plugin, int port, std::vector<std::string> 
   std::vector<std::string> all = {
       "-m",   demo_model(), "--host",     "127.0.0.1", "--port", std::to_string(port),
       "-dev", "KVSPLIT",    "-ngl",       "99",        "-fa",    "on",
-      "-t",   "2",          "--no-warmup"};
+      "-t",   "1",          "--no-warmup"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return plugin.with(stock("llama-server", all));
 }
