@@ -63,7 +63,7 @@ std::vector<host::CacheChoice> caches(const CompareOptions& options) {
   std::vector<std::string> stock = options.stock;
   if (options.device.empty()) {
     if (packed.empty()) packed = {{8, 8}, {8, 4}, {4, 8}, {4, 4}};
-    if (stock.empty()) stock = {"q8_0/q4_0", "q4_0/q4_0"};
+    if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
     const Precision fp16 = parse_precision("FP16");
     std::erase(packed, fp16);
     packed.insert(packed.begin(), fp16);
