@@ -241,7 +241,7 @@ def phi3():
 
 
 def gptneox():
-    """Rotary positions on the first quarter of each head; attention and feed forward in parallel."""
+    """Rotary positions on a quarter of each head; attention and feed forward in parallel."""
     n_embd, n_heads, head_dim = 64, 2, 32
     model = TinyModel("gptneox", "gptneox", n_embd, n_layers=2)
     model.heads(n_heads, n_heads, head_dim)

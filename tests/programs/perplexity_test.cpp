@@ -16,10 +16,11 @@ struct Measurement {
 };
 
 /// A short one on every run of the tests; KVSPLIT_TEST_FULL=1 takes the long one with the promised
-/// bounds. On the demo model's quantised weights any change of the cache, however small, changes what
-/// activations round to: a KL of 0.004, so log-probabilities spread by √(2 · 0.004) = 9 %, and their
-/// mean over the 1,024 scored tokens of the short one by 0.28 %. Its bounds are the promised ones and
-/// three times that; four bits, at a KL of 0.05 themselves, spread by 1 %, of which it allows two.
+/// bounds. On the demo model's quantised weights any change of the cache, however small, changes
+/// what activations round to: a KL of 0.004, so log-probabilities spread by √(2 · 0.004) = 9 %, and
+/// their mean over the 1,024 scored tokens of the short one by 0.28 %. Its bounds are the promised
+/// ones and three times that; four bits, at a KL of 0.05 themselves, spread by 1 %, of which it
+/// allows two.
 Measurement measurement() {
   const char* full = std::getenv("KVSPLIT_TEST_FULL");
   if (full != nullptr && std::string(full) == "1") {
