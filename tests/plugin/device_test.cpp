@@ -146,6 +146,15 @@ TEST_F(WeightPlaces, AreReadFromHere) {
       });
     };
     EXPECT_EQ(product(host_), product(cpu_));
+    // Also asked when the activations have their place already, one that the CPU calls foreign.
+    const Context context = make_context();
+    ggml_tensor* const x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 512, 3);
+    const Buffer x_buffer(
+        ggml_backend_alloc_ctx_tensors_from_buft(context.get(), host_.buffer_type()),
+        ggml_backend_buffer_free);
+    ggml_tensor* const placed = ggml_mul_mat(context.get(), weight, x);
+    EXPECT_FALSE(ggml_backend_dev_supports_op(cpu_.device(), placed));
+    EXPECT_TRUE(ggml_backend_dev_supports_op(host_.device(), placed));
   }
 }
 
@@ -158,10 +167,12 @@ TEST_F(Device, WantsAllThatTouchesACache) {
   const Buffer empty(ggml_backend_buft_alloc_buffer(host_.buffer_type(), 0),
                      ggml_backend_buffer_free);
   k->buffer = empty.get();
-  ggml_tensor* const q = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, 128, 4);
-  EXPECT_TRUE(ggml_backend_dev_supports_op(host_.device(), ggml_mul_mat(context.get(), k, q)));
-  ggml_tensor* const view = ggml_view_2d(context.get(), k, 64, 64, k->nb[1], 0);
-  EXPECT_TRUE(ggml_backend_dev_supports_op(host_.device(), ggml_sqr(context.get(), view)));
+  ggml_tensor* const q = ggml_new_tensor_2d(context.get(), GGML_TYPE_BF16, 128, 4);
+  ggml_tensor* const product = ggml_mul_mat(context.get(), k, q);  // no CPU does f16 by bf16
+  EXPECT_FALSE(ggml_backend_dev_supports_op(cpu_.device(), product));
+  EXPECT_TRUE(ggml_backend_dev_supports_op(host_.device(), product));
+  ggml_tensor* const view = ggml_view_2d(context.get(), k, 128, 32, k->nb[1], 0);
+  EXPECT_TRUE(ggml_backend_dev_supports_op(host_.device(), ggml_mul_mat(context.get(), view, q)));
 }
 
 // With our buffers no host memory to ggml, nothing is copied all the same.

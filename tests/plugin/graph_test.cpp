@@ -166,6 +166,9 @@ TEST_F(Graph, KeysAndValuesInOneTensorStayInSixteenBits) {
   const LogCapture log;
   EXPECT_EQ(attend_to_itself(host_, cache, step), attend_to_itself(stock, stock_cache, step));
   EXPECT_EQ(log.count("keys and values are one tensor"), 1) << log.all();
+  // The host's tensors are where they were, and what it saves is what is there.
+  EXPECT_EQ(cache.k()->data, ggml_backend_buffer_get_base(cache.buffer()));
+  EXPECT_EQ(saved(cache.k()), saved(stock_cache.k()));
 }
 
 TEST_F(Graph, RowsOfNoWholeGroupsAreLeftAloneFromTheStart) {
