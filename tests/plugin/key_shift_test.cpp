@@ -24,8 +24,8 @@ class KeyShift : public testing::Test {
     return shifts;
   }
 
-  /// Of n_rot channels of each head from `first` on, as llama.cpp does it: in place for f16, by way of
-  /// f32 where it is quantised.
+  /// Of n_rot channels of each head from `first` on, as llama.cpp does it: in place for f16, by way
+  /// of f32 where it is quantised.
   void shift(Host& host, const LayerCache& cache, int n_rot, int first, int mode,
              bool with_factors = false) const {
     host.compute([&](ggml_context* context, ggml_cgraph* /*graph*/) {
