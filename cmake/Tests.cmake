@@ -47,7 +47,8 @@ function(kvsplit_test_room room)
   target_link_libraries(${target} PRIVATE ${KVSPLIT_NEEDS_${room}} GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE KVSPLIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${target}
-    TEST_PREFIX ${room}. TEST_LIST ${target}_cases DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+    TEST_PREFIX ${room}. TEST_LIST ${target}_cases DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 600)
 
   set(label model)
   if(room IN_LIST KVSPLIT_UNIT_ROOMS)

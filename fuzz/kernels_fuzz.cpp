@@ -18,7 +18,6 @@
 namespace {
 
 using kvsplit::KernelTable;
-using kvsplit::test::ChannelGroup;
 using kvsplit::test::ExpectedRow;
 using kvsplit::test::KernelTask;
 using kvsplit::test::MaskKind;
@@ -40,21 +39,17 @@ class Bytes {
   std::size_t at_ = 0;
 };
 
-std::vector<ChannelGroup> any_groups(Bytes& bytes) {
+std::vector<int> any_widths(Bytes& bytes) {
   constexpr int widths[] = {1, 2, 3, 4, 5, 6, 7, 8, 16};
-  std::vector<ChannelGroup> groups;
-  for (int left = 32 * (1 + bytes.next() % 4); left > 0;) {
-    const int n = left >= 32 && bytes.next() % 2 == 0 ? 32 : 16;
-    groups.push_back({n, widths[bytes.next() % std::size(widths)]});
-    left -= n;
-  }
-  return groups;
+  std::vector<int> bits(static_cast<std::size_t>(2 * (1 + bytes.next() % 4)));
+  for (int& group_bits : bits) group_bits = widths[bytes.next() % std::size(widths)];
+  return bits;
 }
 
 TaskShape any_shape(Bytes& bytes) {
   TaskShape shape;
-  shape.k_groups = any_groups(bytes);
-  shape.v_groups = any_groups(bytes);
+  shape.k_bits = any_widths(bytes);
+  shape.v_bits = any_widths(bytes);
   shape.n_rows = 1 + bytes.next() % 12;
   shape.n_cells = 1 + bytes.next() % 150;
   shape.mask = static_cast<MaskKind>(bytes.next() % 3);

@@ -26,7 +26,7 @@ constexpr int wanted_jobs = 64;
 constexpr int min_cells_per_piece = 128;
 constexpr float log2_e = 1.44269504F;  // the kernels' softmax is one of powers of two
 
-static_assert(tile_rows == kernel_tile_rows && max_head_dim == max_kernel_head_dim);
+static_assert(tile_rows == cells_per_step && max_head_dim == max_kernel_head_dim);
 
 struct Division {
   int group_size = 1;  // query heads of a KV head
@@ -142,8 +142,7 @@ std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, int
                                        std::array<GroupTiles, max_head_groups>& room) {
   std::size_t n = 0;
   for (const GroupLayout& group : tensor.head_groups(head)) {
-    room[n++] = {tensor.tiles(group, stream), group.tile_bytes,
-                 group.first_channel - head * tensor.head_dim(), group.n_blocks(), group.bits};
+    room[n++] = {tensor.tiles(group, stream), group.tile_bytes, group.bits};
   }
   return {room.data(), n};
 }
@@ -174,7 +173,8 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   const float* q = offset_bytes(call.q, token * call.q_token_stride + head * call.q_head_stride +
                                             block.stream * call.q_stream_stride);
   const auto dim = static_cast<std::size_t>(a.k.head_dim());
-  const std::span<float> numbers{scratch.numbers.data() + index * dim, dim};
+  const std::size_t row_start = static_cast<std::size_t>(index) * max_head_dim;
+  const std::span<float> numbers{scratch.numbers.data() + row_start, dim};
   const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e;
   std::transform(q, q + dim, numbers.begin(), [scale](float x) { return x * scale; });
   transform_head(a.k.format().transform, numbers);
@@ -182,10 +182,10 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   const auto groups = a.k.head_groups(block.kv_head);
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (!groups[g].coded()) continue;
-    const auto first = static_cast<std::size_t>(groups[g].first_channel) - block.kv_head * dim;
+    const std::size_t first = g * group_channels;
     const std::size_t at = index * max_head_groups + g;
-    encode_query_group(numbers.subspan(first, static_cast<std::size_t>(groups[g].n_channels)),
-                       scratch.codes.data() + index * dim + first, code_middle(groups[g].bits),
+    encode_query_group(numbers.subspan(first, group_channels),
+                       scratch.codes.data() + row_start + first, code_middle(groups[g].bits),
                        scratch.scales[at], scratch.offsets[at]);
   }
   scratch.masks[index] =
@@ -202,7 +202,6 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   const int stream = a.call.first_stream + block.stream;
   task.k_groups = head_tiles(a.k, block.kv_head, stream, scratch.k_groups);
   task.v_groups = head_tiles(a.v, block.kv_head, stream, scratch.v_groups);
-  task.head_dim_k = a.k.head_dim();
   task.head_dim_v = a.v.head_dim();
   task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(), scratch.scales.data(),
                   scratch.offsets.data()};

@@ -40,7 +40,7 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
     if (!cache->packed()) continue;
     int& bits = cache->nominal().side == Side::key ? precision.k_bits : precision.v_bits;
-    bits = cache->rows().format().groups.front().bits;
+    bits = cache->rows().format().group_bits.front();
   }
   for (const auto& [note, names] : noted) {
     std::string& line = notes.emplace_back(names.front());

@@ -12,7 +12,7 @@
 // the tensor must know its heads (bind_heads()).
 namespace kvsplit {
 
-inline constexpr int max_edited_rows = 4 * tile_rows;
+inline constexpr int max_edited_rows = tile_rows;
 
 /// Some rows of a packed tensor, decoded: values [rows.size(), n_channels].
 struct DecodedRows {

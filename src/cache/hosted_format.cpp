@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cache/plan.h"
+#include "cache/row_image.h"
 
 namespace kvsplit {
 namespace {
@@ -54,7 +55,7 @@ std::optional<NominalRows> parse_cache_name(std::string_view name) {
 
 HostedFormat choose_format(const NominalRows& nominal, const std::optional<Precision>& chosen) {
   const auto as_it_is = [](std::string why) { return HostedFormat{{}, {}, std::move(why)}; };
-  if (nominal.n_channels % uniform_group_channels != 0) {
+  if (nominal.n_channels % head_dim_unit != 0) {
     return as_it_is("rows of " + std::to_string(nominal.n_channels) +
                     " numbers, no multiple of 32");
   }
@@ -69,11 +70,14 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   format.rows = rows_if(nominal.host_rotates());
   if (nominal.host_rotates()) format.rows_unless_rotated = rows_if(false);
   // A row of bf16 has no place that tells it from one of f16.
-  if (nominal.type == "bf16" && format.rows->groups.front().bits == 16) {
+  if (nominal.type == "bf16" && format.rows->group_bits.front() == 16) {
     return as_it_is("bf16 has 16 bits itself");
   }
   if (PackedTensor::bytes(*format.rows, nominal.cells) > nominal.bytes()) {
     return as_it_is(std::to_string(nominal.cells.kv_size) + " cells need less unpacked");
+  }
+  for (std::optional<RowFormat>* const rows : {&format.rows, &format.rows_unless_rotated}) {
+    if (*rows) (*rows)->even_scales = RowImage::needs_even_scales(**rows, nominal.row_bytes);
   }
   return format;
 }

@@ -31,64 +31,52 @@ Half finite_half(float x) {
   return std::isnan(x) ? Half{0} : float_to_half(std::clamp(x, -half_max, half_max));
 }
 
-using GroupCodes = std::array<std::uint8_t, max_head_dim>;
+using GroupCodes = std::array<std::uint8_t, group_channels>;
 
-// Codes of row t of a tile, in channel order.
-void put_codes(std::byte* tile, const GroupLayout& group, Side side, int t,
-               const GroupCodes& codes) {
-  auto* block = reinterpret_cast<std::uint8_t*>(tile);
-  for (int c = 0; c < group.n_channels; c += block_channels, block += block_bytes(group.bits)) {
-    const auto put_row = side == Side::key ? put_key_row : put_value_row;
-    put_row(block, group.bits, t, codes.data() + c);
+// The block of row t in a tile.
+template <typename Byte>
+Byte* block_of(Byte* tile, int bits, int t) {
+  return tile + static_cast<std::size_t>(t / block_rows) * block_bytes(bits);
+}
+
+void put_codes(std::byte* tile, int bits, Side side, int t, const GroupCodes& codes) {
+  const auto put_row = side == Side::key ? put_key_row : put_value_row;
+  put_row(reinterpret_cast<std::uint8_t*>(block_of(tile, bits, t)), bits, t % block_rows,
+          codes.data());
+}
+
+void get_codes(const std::byte* tile, int bits, Side side, int t, GroupCodes& codes) {
+  const auto* const block = reinterpret_cast<const std::uint8_t*>(block_of(tile, bits, t));
+  for (int c = 0; c < group_channels; ++c) {
+    codes[c] =
+        static_cast<std::uint8_t>(get_code(block, bits, code_index(side, t % block_rows, c)));
   }
 }
 
-void get_codes(const std::byte* tile, const GroupLayout& group, Side side, int t,
-               GroupCodes& codes) {
-  for (int c = 0; c < group.n_channels; ++c) {
-    const auto* block = reinterpret_cast<const std::uint8_t*>(tile) +
-                        (c / block_channels) * block_bytes(group.bits);
-    codes[c] = static_cast<std::uint8_t>(
-        get_code(block, group.bits, code_index(side, t, c % block_channels)));
-  }
-}
-
-std::byte* half_at(std::byte* tile, Side side, int t, int c) {
-  return tile + (c / block_channels) * block_bytes(16) +
-         half_index(side, t, c % block_channels) * sizeof(Half);
-}
-
-const std::byte* half_at(const std::byte* tile, Side side, int t, int c) {
-  return half_at(const_cast<std::byte*>(tile), side, t, c);
-}
-
-std::byte* scale_at(std::byte* tile, const GroupLayout& group, int t) {
-  return tile + group.scales_offset() + t * sizeof(Half);
-}
-
-const std::byte* scale_at(const std::byte* tile, const GroupLayout& group, int t) {
-  return scale_at(const_cast<std::byte*>(tile), group, t);
+template <typename Byte>
+Byte* half_at(Byte* tile, Side side, int t, int c) {
+  return block_of(tile, 16, t) + half_index(side, t % block_rows, c) * sizeof(Half);
 }
 
 // A little-endian bit stream of codes, lowest bits first.
-void pack_stream(const GroupCodes& codes, int n, int bits, std::byte* out) {
+void pack_stream(const GroupCodes& codes, int bits, std::byte* out) {
   unsigned pending = 0;
   int n_pending = 0;
-  for (int i = 0; i < n; ++i) {
-    pending |= static_cast<unsigned>(codes[i]) << n_pending;
+  for (const std::uint8_t code : codes) {
+    pending |= static_cast<unsigned>(code) << n_pending;
     for (n_pending += bits; n_pending >= 8; n_pending -= 8, pending >>= 8U) {
       *out++ = static_cast<std::byte>(pending & 0xFFU);
     }
   }
 }
 
-void unpack_stream(const std::byte* in, int n, int bits, GroupCodes& codes) {
+void unpack_stream(const std::byte* in, int bits, GroupCodes& codes) {
   unsigned pending = 0;
   int n_pending = 0;
-  for (int i = 0; i < n; ++i) {
+  for (std::uint8_t& code : codes) {
     for (; n_pending < bits; n_pending += 8)
       pending |= std::to_integer<unsigned>(*in++) << n_pending;
-    codes[i] = static_cast<std::uint8_t>(pending & ((1U << bits) - 1U));
+    code = static_cast<std::uint8_t>(pending & ((1U << bits) - 1U));
     pending >>= bits;
     n_pending -= bits;
   }
@@ -109,7 +97,7 @@ PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::by
 
 std::string PackedTensor::bind_heads(int head_dim) {
   const int n_channels = format_.n_channels();
-  if (head_dim % uniform_group_channels != 0) {
+  if (head_dim % head_dim_unit != 0) {
     return "head size " + std::to_string(head_dim) + " is not a multiple of 32";
   }
   if (head_dim > max_head_dim) {
@@ -119,21 +107,13 @@ std::string PackedTensor::bind_heads(int head_dim) {
     return "heads of " + std::to_string(head_dim) + " do not divide rows of " +
            std::to_string(n_channels);
   }
-  for (const GroupLayout& group : layout_.groups) {
-    if (group.first_channel / head_dim != (group.first_channel + group.n_channels - 1) / head_dim) {
-      return "a group of channels spans two heads of " + std::to_string(head_dim);
-    }
-  }
   head_dim_ = head_dim;
   return {};
 }
 
 std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
-  const auto begin =
-      std::ranges::lower_bound(layout_.groups, head * head_dim_, {}, &GroupLayout::first_channel);
-  const auto end = std::ranges::lower_bound(layout_.groups, (head + 1) * head_dim_, {},
-                                            &GroupLayout::first_channel);
-  return {begin, end};
+  const auto n = static_cast<std::size_t>(head_dim_ / group_channels);
+  return std::span(layout_.groups).subspan(static_cast<std::size_t>(head) * n, n);
 }
 
 std::int64_t PackedTensor::tile_number(std::int64_t row) const {
@@ -153,28 +133,32 @@ int PackedTensor::row_in_tile(std::int64_t row) const {
   return static_cast<int>(row % cells_.kv_size % tile_rows);
 }
 
+void PackedTensor::write_group(std::byte* tile, const GroupLayout& group, int t,
+                               std::span<const float, group_channels> numbers) {
+  if (group.coded()) {
+    GroupCodes codes;  // NOLINT(*-member-init)
+    const std::uint8_t scale = encode_group(
+        numbers, group.bits, codes, format_.even_scales ? ScaleCodes::even : ScaleCodes::all);
+    put_codes(tile, group.bits, side_, t, codes);
+    tile[group.scales_offset() + t] = std::byte{scale};
+    return;
+  }
+  for (int c = 0; c < group_channels; ++c) {
+    store_half(half_at(tile, side_, t, c), finite_half(numbers[static_cast<std::size_t>(c)]));
+  }
+}
+
 void PackedTensor::write_head(std::int64_t row, int head, const float* values) {
   std::array<float, max_head_dim> numbers;  // NOLINT(*-member-init): filled right below
   const std::span<float> turned{numbers.data(), static_cast<std::size_t>(head_dim_)};
   std::copy_n(values, head_dim_, turned.begin());
   transform_head(format_.transform, turned);
   const int t = row_in_tile(row);
-  GroupCodes codes;  // NOLINT(*-member-init)
+  const float* next = turned.data();
   for (const GroupLayout& group : head_groups(head)) {
-    const auto in_head = static_cast<std::size_t>(group.first_channel - head * head_dim_);
-    const auto n = static_cast<std::size_t>(group.n_channels);
-    std::byte* const at = tile(group, row);
-    if (group.coded()) {
-      const Half scale =
-          encode_group(turned.subspan(in_head, n), group.bits, std::span(codes).first(n));
-      put_codes(at, group, side_, t, codes);
-      store_half(scale_at(at, group, t), scale);
-    } else {
-      for (int c = 0; c < group.n_channels; ++c) {
-        const float x = turned[in_head + static_cast<std::size_t>(c)];
-        store_half(half_at(at, side_, t, c), finite_half(x));
-      }
-    }
+    write_group(tile(group, row), group, t,
+                std::span<const float, group_channels>(next, group_channels));
+    next += group_channels;
   }
 }
 
@@ -199,15 +183,14 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   GroupCodes codes;  // NOLINT(*-member-init)
   for (const GroupLayout& group : layout_.groups) {
     const std::byte* const at = tile(group, row);
-    const auto n = static_cast<std::size_t>(group.n_channels);
-    const std::span<float> numbers =
-        values.subspan(static_cast<std::size_t>(group.first_channel), n);
+    const auto numbers =
+        values.subspan(static_cast<std::size_t>(group.first_channel), group_channels);
     if (group.coded()) {
-      get_codes(at, group, side_, t, codes);
-      decode_group(std::span(codes).first(n), group.bits, load_half(scale_at(at, group, t)),
+      get_codes(at, group.bits, side_, t, codes);
+      decode_group(codes, group.bits, std::to_integer<std::uint8_t>(at[group.scales_offset() + t]),
                    numbers);
     } else {
-      for (int c = 0; c < group.n_channels; ++c) {
+      for (int c = 0; c < group_channels; ++c) {
         numbers[static_cast<std::size_t>(c)] = half_to_float(load_half(half_at(at, side_, t, c)));
       }
     }
@@ -227,11 +210,11 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
     const std::byte* const at = tile(group, row);
     std::byte* const out = raw.data() + group.raw_offset;
     if (group.coded()) {
-      get_codes(at, group, side_, t, codes);
-      pack_stream(codes, group.n_channels, group.bits, out);
-      store_half(out + group.raw_code_bytes(), load_half(scale_at(at, group, t)));
+      get_codes(at, group.bits, side_, t, codes);
+      pack_stream(codes, group.bits, out);
+      out[group.raw_code_bytes()] = at[group.scales_offset() + t];
     } else {
-      for (int c = 0; c < group.n_channels; ++c) {
+      for (int c = 0; c < group_channels; ++c) {
         store_half(out + c * sizeof(Half), load_half(half_at(at, side_, t, c)));
       }
     }
@@ -246,11 +229,11 @@ void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
     std::byte* const at = tile(group, row);
     const std::byte* const in = raw.data() + group.raw_offset;
     if (group.coded()) {
-      unpack_stream(in, group.n_channels, group.bits, codes);
-      put_codes(at, group, side_, t, codes);
-      store_half(scale_at(at, group, t), load_half(in + group.raw_code_bytes()));
+      unpack_stream(in, group.bits, codes);
+      put_codes(at, group.bits, side_, t, codes);
+      at[group.scales_offset() + t] = in[group.raw_code_bytes()];
     } else {
-      for (int c = 0; c < group.n_channels; ++c) {
+      for (int c = 0; c < group_channels; ++c) {
         store_half(half_at(at, side_, t, c), load_half(in + c * sizeof(Half)));
       }
     }

@@ -11,6 +11,7 @@
 
 namespace kvsplit {
 
+inline constexpr int head_dim_unit = 32;  ///< head sizes are multiples of it
 inline constexpr int max_head_dim = 256;
 
 /// Rows of a packed tensor: `kv_size` cells in each of `n_streams` streams. Row number =
@@ -35,7 +36,7 @@ struct WriteCall {
 class PackedTensor {
  public:
   /// Exactly the bytes that the constructor's memory must have: nothing is kept beside them but a
-  /// few words per group. Zeroed memory is a cache of zero rows.
+  /// few words per group. Zeroed memory is a cache of rows next to zero.
   static std::size_t bytes(const RowFormat& format, CellShape cells);
 
   /// memory: bytes(format, cells), 64-byte aligned, zeroed by the caller.
@@ -76,6 +77,8 @@ class PackedTensor {
   std::int64_t tile_number(std::int64_t row) const;
   std::byte* tile(const GroupLayout& group, std::int64_t row) const;
   int row_in_tile(std::int64_t row) const;
+  void write_group(std::byte* tile, const GroupLayout& group, int t,
+                   std::span<const float, group_channels> numbers);
   void write_head(std::int64_t row, int head, const float* values);
 
   RowFormat format_;

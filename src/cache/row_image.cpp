@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 
 #include "codec/tile_layout.h"
@@ -11,7 +12,7 @@ namespace {
 
 constexpr std::array<char, 8> magic{'k', 'v', 's', 'p', 'l', 'i', 't', '1'};
 constexpr std::size_t trailer_bytes = magic.size() + sizeof(std::uint64_t);
-constexpr std::byte sign_bit{0x80};
+constexpr std::byte mark_bit{1};
 
 using Trailer = std::array<std::byte, trailer_bytes>;
 
@@ -26,20 +27,26 @@ Trailer trailer(std::uint64_t fingerprint) {
 
 }  // namespace
 
+bool RowImage::needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes) {
+  return nominal_row_bytes - tile_layout(format, 1).raw_row_bytes < trailer_bytes &&
+         std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });
+}
+
 RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)
     : bytes_(nominal_row_bytes), fingerprint_(format.fingerprint()) {
   const TileLayout layout = tile_layout(format, 1);
   raw_bytes_ = layout.raw_row_bytes;
   for (const GroupLayout& group : layout.groups) {
-    if (group.coded()) sign_bytes_.push_back(group.raw_offset + group.raw_code_bytes() + 1);
+    if (group.coded()) scales_.push_back(group.raw_offset + group.raw_code_bytes());
   }
   mark_ = bytes_ - raw_bytes_ >= trailer_bytes ? Mark::trailer
-          : sign_bytes_.empty()                ? Mark::none
-                                               : Mark::scale_signs;
+          : scales_.empty()                    ? Mark::none
+                                               : Mark::scales;
+  assert(mark_ != Mark::scales || format.even_scales);
 }
 
 // The first is always set: a row without any mark is the host's own, or another program's.
-bool RowImage::scale_sign(std::size_t scale) const {
+bool RowImage::scale_mark(std::size_t scale) const {
   return scale == 0 || (fingerprint_ >> (scale % 64) & 1U) != 0;
 }
 
@@ -47,9 +54,9 @@ void RowImage::seal(std::span<std::byte> image) const {
   std::ranges::fill(image.subspan(raw_bytes_), std::byte{0});
   if (mark_ == Mark::trailer) {
     std::ranges::copy(trailer(fingerprint_), image.last(trailer_bytes).begin());
-  } else if (mark_ == Mark::scale_signs) {
-    for (std::size_t i = 0; i < sign_bytes_.size(); ++i) {
-      if (scale_sign(i)) image[sign_bytes_[i]] |= sign_bit;
+  } else if (mark_ == Mark::scales) {
+    for (std::size_t i = 0; i < scales_.size(); ++i) {
+      if (scale_mark(i)) image[scales_[i]] |= mark_bit;
     }
   }
 }
@@ -62,10 +69,10 @@ bool RowImage::open(std::span<std::byte> image) const {
   if (mark_ == Mark::trailer) {
     return has_trailer && std::ranges::equal(image.last(trailer_bytes), trailer(fingerprint_));
   }
-  for (std::size_t i = 0; i < sign_bytes_.size(); ++i) {
-    if (((image[sign_bytes_[i]] & sign_bit) != std::byte{0}) != scale_sign(i)) return false;
+  for (std::size_t i = 0; i < scales_.size(); ++i) {
+    if (((image[scales_[i]] & mark_bit) != std::byte{0}) != scale_mark(i)) return false;
   }
-  for (const std::size_t at : sign_bytes_) image[at] &= ~sign_bit;
+  for (const std::size_t at : scales_) image[at] &= ~mark_bit;
   return true;
 }
 

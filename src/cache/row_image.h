@@ -14,12 +14,17 @@ namespace kvsplit {
 /// where there is room for it:
 ///
 ///   [ raw row | zeros | "kvsplit1" | fingerprint, 8 bytes ]   16 bytes or more left
-///   [ raw row ]   no room, coded: its scales' sign bits, 0 otherwise, show bits of the fingerprint
+///   [ raw row ]   no room, coded: its scale codes are even, and their lowest bits show bits of the
+///                 fingerprint
 ///   [ f16 row ]   16 bits in a nominal f16 row: just the host's own row, exchanged with it freely
 ///
-/// A nominal row of zeros is a packed row of zeros in any of them.
+/// A nominal row of zeros is a packed row of zero bytes in any of them.
 class RowImage {
  public:
+  /// Whether nominal rows leave no room for a mark beside raw ones, so that `format` needs even
+  /// scales.
+  static bool needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes);
+
   /// The raw row of `format` must fit into nominal_row_bytes.
   RowImage(const RowFormat& format, std::size_t nominal_row_bytes);
 
@@ -32,15 +37,15 @@ class RowImage {
   bool open(std::span<std::byte> image) const;
 
  private:
-  enum class Mark { trailer, scale_signs, none };
+  enum class Mark { trailer, scales, none };
 
-  bool scale_sign(std::size_t scale) const;
+  bool scale_mark(std::size_t scale) const;
 
   std::size_t bytes_;
   std::size_t raw_bytes_;
   std::uint64_t fingerprint_;
   Mark mark_;
-  std::vector<std::size_t> sign_bytes_;  ///< of each scale: the byte whose top bit is its sign
+  std::vector<std::size_t> scales_;  ///< where in a row each is
 };
 
 }  // namespace kvsplit

@@ -1,6 +1,8 @@
 #include "codec/group_codec.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
@@ -28,7 +30,7 @@ float largest_magnitude(std::span<const float> numbers) {
   }
   float result = 0;
   for (const float x : largest) result = x > result ? x : result;
-  return result < half_max ? result : half_max;
+  return result;
 }
 
 // Number of the level next to x. Written so that NaN becomes level 0.
@@ -38,14 +40,22 @@ int nearest_level(float x, float inverse_scale, float middle, float last) {
   return static_cast<int>(low < last ? low : last);
 }
 
-// For codes found with one scale, the scale that serves them best, argmin_s Σ (x − s·z)² with
-// z = code − middle, is Σ x·z / Σ z²; what it takes from the squared error Σ x² is (Σ x·z)² / Σ z².
-struct Fit {
-  float scale = 0;
-  float gain = 0;
-};
+constexpr int last_scale_code(int step) { return max_scale_code / step * step; }
 
-Fit fit_scale(std::span<const float> numbers, float scale, float middle, float last) {
+// The smallest scale whose last level is not below `largest`: floats are in the order of their
+// bits. Codes are multiples of `step`.
+int covering_scale(float largest, int bits, int step) {
+  const auto wanted = std::bit_cast<std::uint32_t>(largest / code_middle(bits));
+  const std::uint32_t lowest = lowest_scale_bits(bits);
+  if (wanted <= lowest) return 0;
+  const std::uint32_t code = (wanted - lowest + (1U << 20U) - 1) >> 20U;
+  const int nearest = static_cast<int>(std::min<std::uint32_t>(code, max_scale_code + 1));
+  return std::min((nearest + step - 1) / step * step, last_scale_code(step));
+}
+
+// With z = code − middle, the squared error Σ (x − s·z)² less Σ x², which no scale changes:
+// s² · Σ z² − 2s · Σ x·z.
+float error_with(std::span<const float> numbers, float scale, float middle, float last) {
   const float inverse = 1.0F / scale;
   Lanes xz{};
   Lanes zz{};
@@ -57,52 +67,58 @@ Fit fit_scale(std::span<const float> numbers, float scale, float middle, float l
       zz[lane] += z * z;
     }
   }
-  const float product = sum(xz);
-  const float square = sum(zz);  // never 0: no level lies in the middle
-  return {product / square, product * product / square};
+  return scale * (scale * sum(zz) - 2 * sum(xz));
 }
 
-// Candidates put the largest number on the last level, then ever further beyond it in steps of 7 %.
-// Few levels gain from clipping one number to serve the other 31; 8 bits have nothing to gain.
+// How many scales are tried, in steps of 6 to 12 %, beginning with the covering one. Few levels
+// gain from clipping one number to serve the other 15. Measured on Gaussian numbers: one more gains
+// less than a percent.
 int n_candidates(int bits) {
-  return bits <= 3 ? 5 : bits == 4 ? 4 : bits == 5 ? 2 : bits < 8 ? 1 : 0;
+  constexpr std::array most{0, 14, 8, 4, 3, 2, 2, 2, 2};
+  return most[static_cast<std::size_t>(bits)];
 }
 
-float search_scale(std::span<const float> numbers, float first, int bits, float last) {
-  Fit best{first, 0};
-  for (int step = 0; step < n_candidates(bits); ++step) {
-    const float scale = first / (1.0F + 0.07F * static_cast<float>(step));
-    const Fit fit = fit_scale(numbers, scale, code_middle(bits), last);
-    if (fit.gain > best.gain) best = fit;
+int search_scale(std::span<const float> numbers, int covering, int bits, float last, int step) {
+  int best = covering;
+  float least = error_with(numbers, scale_value(static_cast<std::uint8_t>(covering), bits),
+                           code_middle(bits), last);
+  const int end = std::max(covering - n_candidates(bits), -1);
+  for (int code = covering - step; code > end; code -= step) {
+    const float scale = scale_value(static_cast<std::uint8_t>(code), bits);
+    const float error = error_with(numbers, scale, code_middle(bits), last);
+    if (error < least) {
+      least = error;
+      best = code;
+    }
   }
-  return best.scale;
+  return best;
 }
 
 }  // namespace
 
-Half encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes) {
+std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
+                          ScaleCodes scales) {
   assert(numbers.size() == codes.size() && numbers.size() % lanes == 0);
   assert(bits >= min_coded_bits && bits <= max_coded_bits);
   const float middle = code_middle(bits);
   const auto last = static_cast<float>((1 << bits) - 1);
-  const float largest = largest_magnitude(numbers);
-  const float first = largest / middle;
-  // At half_max there may be infinities behind it, which no scale fits.
-  const bool searched = largest > 0 && largest < half_max;
-  const float best = searched ? search_scale(numbers, first, bits, last) : first;
+  const auto step = static_cast<int>(scales);
+  const int covering = covering_scale(largest_magnitude(numbers), bits, step);
+  // At either end there may be numbers that no scale fits: infinities, or nothing but zeros.
+  const bool searched = covering > 0 && covering < last_scale_code(step);
+  const auto best = static_cast<std::uint8_t>(
+      searched ? search_scale(numbers, covering, bits, last, step) : covering);
 
-  const Half stored = float_to_half(best < half_max ? best : half_max);
-  const float scale = half_to_float(stored);
-  const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
+  const float inverse = 1.0F / scale_value(best, bits);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     codes[i] = static_cast<std::uint8_t>(nearest_level(numbers[i], inverse, middle, last));
   }
-  return stored;
+  return best;
 }
 
-void decode_group(std::span<const std::uint8_t> codes, int bits, Half scale,
+void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,
                   std::span<float> numbers) {
-  const float step = half_to_float(scale);
+  const float step = scale_value(scale, bits);
   const float middle = code_middle(bits);
   for (std::size_t i = 0; i < codes.size(); ++i) {
     numbers[i] = step * (static_cast<float>(codes[i]) - middle);

@@ -3,28 +3,33 @@
 #include <cstdint>
 #include <span>
 
-#include "base/half.h"
+#include "kernels/scale_code.h"
 
 // How the numbers of one group of one token become codes: a uniform mid-rise quantiser.
 //
 //   2^bits levels, none at zero:   x̂ = scale · (code − (2^bits − 1) / 2),  code in 0 … 2^bits − 1
-//   scale: f16, one per group and token, never negative; 0 means that all numbers are 0
+//   scale: one byte per group and token (kernels/scale_code.h)
 //
-// The scale is searched: some candidates from "the largest number is the last level" to finer steps
-// that clip it; each is refined to the least-squares scale of its codes, and the best is taken.
-// |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1), give or take f16's rounding of the scale.
-// All-in cost: bits + 16 / n_channels per number; 0.5 beyond the width for groups of 32.
+// The scale is searched: from the smallest that has the largest number within its last level down
+// to some that clip it, the one with the least squared error is taken.
+// |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1).
+// All-in cost: bits + 8 / 16 per number.
 namespace kvsplit {
 
 inline constexpr int min_coded_bits = 1;
 inline constexpr int max_coded_bits = 8;
 
-/// Quantises the numbers of a group. codes: one per number. Returns the scale.
-/// What f16 cannot hold, infinities too, is taken as its largest number, NaN as the lowest level.
-Half encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes);
+/// Which scale codes are used: all, or only the even ones.
+enum class ScaleCodes : std::uint8_t { all = 1, even = 2 };
+
+/// Quantises the numbers of a group, a multiple of 8 of them. codes: one per number. Returns the
+/// scale's code. What no scale reaches, infinities too, is taken as the last level, NaN as the
+/// lowest.
+std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
+                          ScaleCodes scales = ScaleCodes::all);
 
 /// The numbers that codes stand for.
-void decode_group(std::span<const std::uint8_t> codes, int bits, Half scale,
+void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,
                   std::span<float> numbers);
 
 /// Middle of the code range: x̂ = scale · (code − code_middle(bits)).

@@ -7,42 +7,36 @@
 
 namespace kvsplit {
 
-inline constexpr int tile_rows = 16;       ///< tokens of a tile: the unit in which rows are packed
-inline constexpr int block_channels = 16;  ///< channels of a block: the unit in which widths change
+inline constexpr int tile_rows = 64;  ///< tokens of a tile: the unit in which rows are packed
+inline constexpr int group_channels =
+    16;  ///< neighbours that share a width and, per token, a scale
 
 /// Keys and values are packed in different orders: keys are scored a tile at a time, values added
 /// up.
 enum class Side : std::uint8_t { key, value };
 
-/// Some neighbouring channels of a row that share a width and, per token, one scale.
-struct Group {
-  int n_channels = 32;  ///< a multiple of block_channels
-  int bits = 8;         ///< 1 … 8: codes and an f16 scale; 16: the numbers themselves as f16
-
-  bool operator==(const Group&) const = default;
-};
-
 /// What is done to each head of a row before it is encoded (and, for keys, to the queries; for
 /// values the inverse to the attention's output).
 enum class TransformKind : std::uint8_t { identity, hadamard };
 
-/// How a row of K or V (all heads, in order) becomes bits: the list of its groups behind a
-/// transform per head.
+/// How a row of K or V (all heads, in order) becomes bits: the widths of its groups of 16 channels
+/// behind a transform per head. Groups of 16 lose a fifth less than groups of 32 with scales twice
+/// as wide, at the same bytes.
 struct RowFormat {
-  std::vector<Group> groups;
+  std::vector<int> group_bits;  ///< 1 … 8: codes and a scale; 16: the numbers themselves as f16
   TransformKind transform = TransformKind::identity;
+  /// Only even scale codes, whose lowest bit is then free for a mark (cache/row_image.h).
+  bool even_scales = false;
 
   bool operator==(const RowFormat&) const = default;
 
-  int n_channels() const;
+  int n_channels() const { return static_cast<int>(group_bits.size()) * group_channels; }
   /// Changes when anything changes that makes stored bytes mean something else. Never 0.
   std::uint64_t fingerprint() const;
 };
 
-/// Channels of a group without a calibrated plan: with its f16 scale it costs bits + 0.5 a number.
-inline constexpr int uniform_group_channels = 32;
-
-/// Equal groups of 32 channels with `bits` each. n_channels must be a multiple of 32.
+/// Equal groups with `bits` each, which cost bits + 0.5 a number. n_channels must be a multiple of
+/// 16.
 RowFormat uniform_format(int n_channels, int bits, TransformKind transform);
 
 }  // namespace kvsplit

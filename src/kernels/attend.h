@@ -11,29 +11,26 @@
 // values of any widths meet in one loop; nothing is written twice for a pair.
 namespace kvsplit {
 
-inline constexpr int kernel_tile_rows = 16;  ///< rows of a tile (codec/tile_layout.h)
-inline constexpr int cells_per_step = 64;    ///< cells that share one softmax step: four tiles
-inline constexpr int max_query_rows = 64;    ///< query rows of one task
+inline constexpr int cells_per_step = 64;  ///< cells that share one softmax step: those of a tile
+inline constexpr int max_query_rows = 64;  ///< query rows of one task
 inline constexpr int max_kernel_head_dim = 256;
 inline constexpr int max_head_groups = max_kernel_head_dim / 16;
 
-/// The tiles of one group of channels of one head (layout: codec/tile_layout.h).
+/// The tiles of one group of 16 channels of one head (layout: codec/tile_layout.h).
 struct GroupTiles {
   const std::byte* tiles = nullptr;  ///< the tile of cell 0
   std::size_t tile_bytes = 0;
-  int first_channel = 0;  ///< in the head
-  int n_blocks = 0;       ///< of 16 channels
-  int bits = 0;           ///< 1 … 8, or 16
+  int bits = 0;  ///< 1 … 8, or 16
 };
 
 /// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in
-/// them, so that weights are powers of two. Row r's part for group g of the keys:
+/// them, so that weights are powers of two. Row r's part for group g of the keys, 16 channels:
 ///   log2(e) · scale · q · k = scale_k · (scale[r, g] · Σ codes[r, c] · code_k[c] + offset[r, g])
 /// with offset = −scale[r, g] · code_middle(bits of g) · Σ codes[r, c].
 struct QueryRows {
   int n_rows = 0;
-  const std::int8_t* codes = nullptr;  ///< [n_rows, head_dim_k]
-  const float* numbers = nullptr;      ///< [n_rows, head_dim_k], scaled; for groups of 16 bits
+  const std::int8_t* codes = nullptr;  ///< [n_rows, max_kernel_head_dim]
+  const float* numbers = nullptr;      ///< [n_rows, max_kernel_head_dim], scaled; for 16 bits
   const float* scales = nullptr;       ///< [n_rows, max_head_groups]
   const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
 };
@@ -59,12 +56,15 @@ struct alignas(64) KernelScratch {
   float keep[max_query_rows];  ///< what a step does to the sums: out · keep + step · fresh
   float fresh[max_query_rows];
   std::int16_t weights[max_query_rows][cells_per_step];
-  std::uint8_t codes[cells_per_step * max_kernel_head_dim];
+  float seen[cells_per_step];  ///< the most that any row's mask adds to a cell
+  std::uint8_t key_codes[cells_per_step * max_kernel_head_dim];
+  std::int16_t values[2][cells_per_step * 16];
+  std::int16_t value_factors[cells_per_step];
 };
 
 struct AttendTask {
-  std::span<const GroupTiles> k_groups, v_groups;
-  int head_dim_k = 0, head_dim_v = 0;
+  std::span<const GroupTiles> k_groups, v_groups;  ///< in the order of the head's channels
+  int head_dim_v = 0;
   std::int64_t first_cell = 0;  ///< a multiple of cells_per_step
   std::int64_t end_cell = 0;
 

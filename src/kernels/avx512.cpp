@@ -9,6 +9,8 @@
 
 #include "base/cpu_features.h"
 #include "kernels/attend.h"
+#include "kernels/bit_planes.h"
+#include "kernels/scale_code.h"
 #include "kernels/targets.h"
 
 #if defined(__clang__)

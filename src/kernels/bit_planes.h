@@ -9,8 +9,10 @@
 /// products want them (t: row in the tile, c: channel in the block):
 ///   keys    index = (c / 4) · 64 + t · 4 + c % 4
 ///           a quarter: 4 channels of all 16 rows, so that one 4-way product scores 16 rows at once
-///   values  index = (t / 2) · 32 + c · 2 + t % 2
-///           pairs of rows of all 16 channels: one 2-way product adds two rows to 16 channels
+///   values  index = (t / 4) · 64 + (c / 4) · 16 + (t / 2 % 2) · 8 + (c % 4) · 2 + t % 2
+///           a quarter: 4 rows of all 16 channels, in pairs for 2-way products. Of every 16 bytes
+///           the first eight belong to one pair of rows, the last eight to the other: widened to 16
+///           bits by interleaving, each pair comes out in channel order.
 /// A code is cut into planes of 8, 4, 2 and 1 bits, low bits first, as its width wants:
 ///   8 = 8   7 = 4+2+1   6 = 4+2   5 = 4+1   4 = 4   3 = 2+1   2 = 2   1 = 1
 /// The planes follow one another. With d = index / 64 and i = index % 64, a code's part lies in
@@ -22,12 +24,15 @@
 namespace kvsplit {
 
 inline constexpr int block_codes = 256;
+inline constexpr int block_rows = 16;
 
 constexpr std::size_t block_bytes(int bits) { return bits == 16 ? 512 : std::size_t{32} * bits; }
 
 /// Position of row t, channel c among a block's codes.
 constexpr int key_index(int t, int c) { return (c / 4) * 64 + t * 4 + c % 4; }
-constexpr int value_index(int t, int c) { return (t / 2) * 32 + c * 2 + t % 2; }
+constexpr int value_index(int t, int c) {
+  return (t / 4) * 64 + (c / 4) * 16 + (t / 2 % 2) * 8 + (c % 4) * 2 + t % 2;
+}
 
 /// Where a plane keeps the part of one code: a byte and the lowest bit in it.
 struct PlacedBits {
@@ -122,8 +127,8 @@ inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint8
     std::uint8_t* const bytes = block + offset + first.byte;
     for (int c = 0; c < 16; ++c) {
       const unsigned part = (codes[c] >> low_bit) & mask;
-      bytes[c * 2] =
-          static_cast<std::uint8_t>((bytes[c * 2] & ~(mask << first.shift)) | part << first.shift);
+      std::uint8_t& byte = bytes[c / 4 * 16 + c % 4 * 2];
+      byte = static_cast<std::uint8_t>((byte & ~(mask << first.shift)) | part << first.shift);
     }
   });
 }

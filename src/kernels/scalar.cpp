@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "kernels/attend.h"
+#include "kernels/bit_planes.h"
+#include "kernels/scale_code.h"
 #include "kernels/targets.h"
 
 namespace kvsplit::scalar {

@@ -21,7 +21,7 @@ using test::OwnedTensor;
 
 constexpr int head_dim = 64;
 constexpr int n_channels = 192;
-constexpr CellShape cells{37, 3};  // streams of two tiles and five rows
+constexpr CellShape cells{69, 3};  // streams of a tile and five rows
 constexpr std::size_t row_numbers = n_channels;
 
 std::vector<float> numbers_for(const std::vector<std::int64_t>& rows, unsigned seed) {
@@ -56,11 +56,12 @@ void on_every_format(const Check& check) {
   }
 }
 
-TEST(PackedTensor, ZeroedMemoryIsZeroRows) {
+// All levels of the smallest scale are below 2^-16 in size; a Hadamard adds up to its root of 64.
+TEST(PackedTensor, ZeroedMemoryIsRowsNextToZero) {
   on_every_format([](const RowFormat& format, Side side) {
     OwnedTensor tensor(format, side, cells, head_dim);
     for (std::int64_t row = 0; row < cells.n_rows(); ++row) {
-      ASSERT_EQ(row_of(tensor, row), std::vector<float>(row_numbers));
+      for (const float x : row_of(tensor, row)) ASSERT_LE(std::fabs(x), 0x1p-13F);
     }
   });
 }
@@ -73,7 +74,7 @@ TEST(PackedTensor, WritingInPiecesEqualsWritingAtOnce) {
     test::write_rows(*at_once, values, rows);
     OwnedTensor in_pieces(format, side, cells, head_dim);
     std::size_t first = 0;
-    for (const std::size_t piece : {1U, 2U, 15U, 16U, 17U, 40U, 20U}) {
+    for (const std::size_t piece : {1U, 2U, 63U, 64U, 17U, 40U, 20U}) {
       const float* const from = values.data() + first * row_numbers;
       test::write_rows(
           *in_pieces, {from, from + piece * row_numbers},
@@ -137,7 +138,7 @@ TEST(PackedTensor, NeighboursOfAWrittenRowStayAsTheyAre) {
     test::write_rows(*tensor, numbers_for(rows, 7), rows);
     std::vector<std::vector<std::byte>> before;
     for (const std::int64_t row : rows) before.push_back(raw_row_of(tensor, row));
-    for (const std::int64_t written : {0, 20, 36, 37, 110}) {
+    for (const std::int64_t written : {0, 20, 68, 69, 200}) {
       test::write_rows(*tensor, numbers_for({written}, 8), {written});
       ASSERT_NE(raw_row_of(tensor, written), before[static_cast<std::size_t>(written)]);
       before[static_cast<std::size_t>(written)] = raw_row_of(tensor, written);
@@ -250,12 +251,12 @@ TEST(PackedTensor, RawRowsMoveToOtherCellsOfOtherCaches) {
     const auto rows = consecutive(0, cells.n_rows());
     OwnedTensor saved(format, side, cells, head_dim);
     test::write_rows(*saved, numbers_for(rows, 14), rows);
-    OwnedTensor restored(format, side, {200, 1}, head_dim);
-    test::write_rows(*restored, test::random_numbers(200 * row_numbers, 15), consecutive(0, 200));
+    OwnedTensor restored(format, side, {300, 1}, head_dim);
+    test::write_rows(*restored, test::random_numbers(300 * row_numbers, 15), consecutive(0, 300));
     for (const std::int64_t row : rows) {
-      restored->write_raw(199 - row, raw_row_of(saved, row));
-      ASSERT_EQ(raw_row_of(restored, 199 - row), raw_row_of(saved, row));
-      ASSERT_EQ(row_of(restored, 199 - row), row_of(saved, row));
+      restored->write_raw(299 - row, raw_row_of(saved, row));
+      ASSERT_EQ(raw_row_of(restored, 299 - row), raw_row_of(saved, row));
+      ASSERT_EQ(row_of(restored, 299 - row), row_of(saved, row));
     }
   });
 }
@@ -294,7 +295,6 @@ TEST(PackedTensor, HeadsThatCannotBePackedAreRefusedWithTheReason) {
       {uniform(192), 128, "heads of 128 do not divide rows of 192"},
       {uniform(192), 0, "heads of 0 do not divide rows of 192"},
       {uniform(192), -64, "heads of -64 do not divide rows of 192"},
-      {{{{48, 4}, {48, 4}}, {}}, 32, "a group of channels spans two heads of 32"},
   };
   for (const Refusal& refusal : refusals) {
     OwnedTensor tensor(refusal.format, Side::key, {16, 1});
@@ -306,7 +306,7 @@ TEST(PackedTensor, HeadsThatCannotBePackedAreRefusedWithTheReason) {
 
 TEST(PackedTensor, ABoundHeadHasItsOwnGroups) {
   for (const int dim : {32, 64, 96, 192}) {
-    OwnedTensor tensor(RowFormat{std::vector(12, Group{16, 3}), {}}, Side::key, cells, dim);
+    OwnedTensor tensor(uniform_format(n_channels, 3, {}), Side::key, cells, dim);
     ASSERT_EQ(tensor->head_dim(), dim);
     ASSERT_EQ(tensor->n_heads(), n_channels / dim);
     for (int head = 0; head < tensor->n_heads(); ++head) {

@@ -39,18 +39,12 @@ class Random {
 
 int any_width(Random& random) { return random.one_of({1, 2, 3, 4, 5, 6, 7, 8, 16}); }
 
-/// Uniform or, as often, of groups of any sizes and widths that end where heads do.
+/// Uniform or, as often, of groups of any widths.
 RowFormat any_format(Random& random, int n_heads, int head_dim) {
   const auto transform = random.one_of({TransformKind::identity, TransformKind::hadamard});
   if (random.once_in(2)) return uniform_format(n_heads * head_dim, any_width(random), transform);
-  RowFormat format{{}, transform};
-  for (int head = 0; head < n_heads; ++head) {
-    for (int left = head_dim; left > 0;) {
-      const int n = std::min(left, 16 * random.between(1, 4));
-      format.groups.push_back({n, any_width(random)});
-      left -= n;
-    }
-  }
+  RowFormat format = uniform_format(n_heads * head_dim, 8, transform);
+  for (int& bits : format.group_bits) bits = any_width(random);
   return format;
 }
 

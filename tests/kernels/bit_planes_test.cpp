@@ -41,13 +41,17 @@ TEST(BitPlanes, EveryRowAndChannelHasAnIndexOfItsOwn) {
 }
 
 // What the products need: four channels of a key side by side, all 16 rows of them in 64 bytes; two
-// rows of a value side by side.
+// rows of a value side by side, four rows in 64 bytes.
 TEST(BitPlanes, NeighboursInAProductAreNeighboursInABlock) {
   for (int t = 0; t < 16; ++t) {
     for (int c = 0; c < 16; ++c) {
       EXPECT_EQ(key_index(t, c), key_index(t, c / 4 * 4) + c % 4);
       EXPECT_EQ(key_index(t, c) / 64, c / 4);
       EXPECT_EQ(value_index(t, c), value_index(t / 2 * 2, c) + t % 2);
+      EXPECT_EQ(value_index(t, c) / 64, t / 4);
+      // in every 16 bytes eight of the first two rows, then eight of the others
+      EXPECT_EQ(value_index(t, c) % 16 / 8, t / 2 % 2);
+      EXPECT_EQ(value_index(t, c) % 64 / 16, c / 4);
     }
   }
 }

@@ -12,7 +12,7 @@ class KeyShift : public testing::Test {
  protected:
   ~KeyShift() override { use("K8V4"); }
 
-  LayerShape shape_{64, 64, 2, 4, 96, 2};
+  LayerShape shape_{64, 64, 2, 4, 128, 2};
   Step step_ = random_step(shape_, shape_.kv_size, 2, 1);
 
   /// Rows 0, 3, 6 … are turned by 17 positions, row 1, 4, … by -5, the others stay.

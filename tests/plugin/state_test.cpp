@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -204,7 +205,8 @@ TEST_F(State, ZerosMayEndWithinARow) {
                             std::min(zeros.size(), ggml_nbytes(cache.v()) - at));
   }
   const std::vector<float> result = run(host_, cache, look());
-  EXPECT_TRUE(std::ranges::all_of(result, [](float x) { return x == 0; }));
+  // Zero bytes are rows next to zero.
+  EXPECT_TRUE(std::ranges::all_of(result, [](float x) { return std::fabs(x) < 1e-3F; }));
 }
 
 // A session is restored before any graph shows the head size, then it turns out that the host does

@@ -27,10 +27,10 @@ std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<fl
     if (!group.coded()) continue;
     const int first = group.first_channel - head * k.head_dim();
     float largest = 0;
-    for (int c = 0; c < group.n_channels; ++c) largest = std::max(largest, std::fabs(q[first + c]));
+    for (int c = 0; c < group_channels; ++c) largest = std::max(largest, std::fabs(q[first + c]));
     if (largest == 0) continue;
     const float inverse = 127.0F / largest;
-    for (int c = 0; c < group.n_channels; ++c) {
+    for (int c = 0; c < group_channels; ++c) {
       q[first + c] = std::round(q[first + c] * inverse) * (largest / 127.0F);
     }
   }

@@ -27,6 +27,7 @@ RowFormat format_of(const SceneShape& s, Side side) {
 struct Sizes {
   double largest = 0;        // number
   double largest_level = 0;  // of a coded group, before the transform is undone
+  double value_error = 0;    // of integer values in attention
   double largest_norm = 0;   // of a head of a row
   double mean_square = 0;    // of all numbers
 };
@@ -51,10 +52,13 @@ Sizes sizes_of(const PackedTensor& tensor) {
     tensor.read_raw(i, raw);
     for (const GroupLayout& group : tile_layout(tensor.format(), 1).groups) {
       if (!group.coded()) continue;
-      Half scale = 0;
-      std::memcpy(&scale, raw.data() + group.raw_offset + group.raw_code_bytes(), sizeof(scale));
-      const double level = half_to_float(scale) * code_middle(group.bits);
+      const std::byte scale = raw[group.raw_offset + group.raw_code_bytes()];
+      const double level =
+          scale_value(std::to_integer<std::uint8_t>(scale), group.bits) * code_middle(group.bits);
       sizes.largest_level = std::max(sizes.largest_level, level);
+      // 1.6 of as many integers as there are up to a level whose scale has the mantissa 15/8
+      const double n_integers = 240 * code_middle(std::min(group.bits, 4));
+      sizes.value_error = std::max(sizes.value_error, 1.6 * 15 / 8 / n_integers * level);
     }
   }
   return sizes;
@@ -130,8 +134,9 @@ void Scene::attend(const PackedTensor& keys, const PackedTensor& values, int n_t
              [&](Worker worker) { kvsplit::attend(keys, values, call, workspace, worker); });
 }
 
-// Integer weights are off by half of 1/32767 of their step's largest, 64 to a step; whatever a step
-// weighs, that is at most 32/32767 of the largest level. Scores are sums of a few rounded products
+// Integer weights are off by half of 1/16384 of their step's largest, 64 to a step; whatever a step
+// weighs, that is at most 32/16384 of the largest level. Integer values are off by `value_error`.
+// Scores are sums of a few rounded products
 // per group, of the size of the product and of the codes' middle; an error in them moves each
 // weight by as much, and the output by at most twice that times the values.
 void Scene::expect_oracle() {
@@ -144,8 +149,8 @@ void Scene::expect_oracle() {
       call.scale * largest_q *
       (16 * keys.largest_norm + 6 * std::sqrt(shape.head_dim_k) * keys.largest_level);
   const double score_error = epsilon * size_of_score + call.softcap * 3e-7;
-  const double bound =
-      33.0 / 32767 * values.largest_level + (2 * score_error + 1e-5) * values.largest;
+  const double bound = 33.0 / 16384 * values.largest_level + values.value_error +
+                       (2 * score_error + 1e-5) * values.largest;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(out[i], expected[i], bound) << "at " << i << " of " << expected.size();
   }

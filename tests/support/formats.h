@@ -22,16 +22,11 @@ inline std::vector<NamedFormat> row_formats(int n_channels) {
       formats.push_back(
           {std::to_string(bits) + " bits" + suffix, uniform_format(n_channels, bits, transform)});
     }
-    NamedFormat narrow{"groups of 16" + suffix, {{}, transform}};
     NamedFormat mixed{"mixed groups" + suffix, {{}, transform}};
     constexpr int widths[] = {8, 1, 5, 16, 3, 2, 7, 4, 6};
-    int next = 0;
-    const auto width = [&next, &widths] { return widths[next++ % std::size(widths)]; };
-    for (int channel = 0; channel < n_channels; channel += 64) {
-      for (int i = 0; i < 4; ++i) narrow.format.groups.push_back({16, width()});
-      for (const int n : {16, 32, 16}) mixed.format.groups.push_back({n, width()});
+    for (int channel = 0; channel < n_channels; channel += group_channels) {
+      mixed.format.group_bits.push_back(widths[channel / group_channels % std::size(widths)]);
     }
-    formats.push_back(narrow);
     formats.push_back(mixed);
   }
   return formats;

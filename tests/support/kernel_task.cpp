@@ -7,21 +7,18 @@
 #include <random>
 
 #include "kernels/bit_planes.h"
+#include "kernels/scale_code.h"
 
 namespace kvsplit::test {
 namespace {
 
 constexpr double epsilon = 0x1p-24;
 constexpr double log_2 = 0.69314718055994531;
-constexpr double weight_one = 32767;  // the kernels' integer weights have 15 bits
+constexpr double weight_one = 16384;  // an integer weight of 1 in the kernels
 
 double code_middle(int bits) { return ((1 << bits) - 1) / 2.0; }
 
-std::size_t group_tile_bytes(const ChannelGroup& group) {
-  const std::size_t blocks =
-      static_cast<std::size_t>(group.n_channels) / 16 * block_bytes(group.bits);
-  return blocks + (group.bits == 16 ? 0 : kernel_tile_rows * sizeof(Half));
-}
+std::size_t tile_bytes(int bits) { return 4 * block_bytes(bits) + (bits == 16 ? 0 : 64); }
 
 KernelTask::ByteSource random_bytes(unsigned seed) {
   return [random = std::mt19937(seed)]() mutable { return static_cast<std::uint8_t>(random()); };
@@ -46,83 +43,71 @@ double SoftmaxState::sum(int row) const {
   return total;
 }
 
-int KernelTask::Packed::head_dim() const {
-  int n = 0;
-  for (const ChannelGroup& group : groups) n += group.n_channels;
-  return n;
-}
-
 float KernelTask::Packed::scale(std::size_t group, std::int64_t cell) const {
-  const ChannelGroup& g = groups[group];
-  if (g.bits == 16) return 1;
-  const std::byte* const tile =
-      memory[group].data() + static_cast<std::size_t>(cell / 16) * tiles[group].tile_bytes;
-  return load_half(tile + static_cast<std::size_t>(g.n_channels) / 16 * block_bytes(g.bits) +
-                   cell % 16 * sizeof(Half));
+  if (bits[group] == 16) return 1;
+  const std::size_t tile = static_cast<std::size_t>(cell / 64) * tile_bytes(bits[group]);
+  const std::size_t at = tile + 4 * block_bytes(bits[group]) + static_cast<std::size_t>(cell % 64);
+  return scale_value(std::to_integer<std::uint8_t>(memory[group][at]), bits[group]);
 }
 
 float KernelTask::Packed::number(std::size_t group, std::int64_t cell, int channel) const {
-  const int bits = groups[group].bits;
-  const std::byte* const block = memory[group].data() +
-                                 static_cast<std::size_t>(cell / 16) * tiles[group].tile_bytes +
-                                 static_cast<std::size_t>(channel / 16) * block_bytes(bits);
+  const std::byte* const block =
+      memory[group].data() + static_cast<std::size_t>(cell / 64) * tile_bytes(bits[group]) +
+      static_cast<std::size_t>(cell % 64 / 16) * block_bytes(bits[group]);
   const auto t = static_cast<int>(cell % 16);
-  const int c = channel % 16;
-  if (bits == 16) return load_half(block + (keys ? c * 16 + t : t * 16 + c) * sizeof(Half));
+  if (bits[group] == 16) {
+    return load_half(block + (keys ? channel * 16 + t : t * 16 + channel) * sizeof(Half));
+  }
   const auto* const codes = reinterpret_cast<const std::uint8_t*>(block);
-  return static_cast<float>(get_code(codes, bits, keys ? key_index(t, c) : value_index(t, c)));
+  const int index = keys ? key_index(t, channel) : value_index(t, channel);
+  return static_cast<float>(get_code(codes, bits[group], index));
 }
 
-// Numbers of variance about 1: any code is as good as another, scales lie between 0 and twice what
-// that asks for, one in 256 being 0.
+// Numbers of variance about 1: any code is as good as another, scales span three octaves around
+// what that asks for, and one in 64 is tiny.
 void KernelTask::Packed::fill(std::int64_t cell, const ByteSource& bytes) {
   const auto t = static_cast<int>(cell % 16);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    const auto [n_channels, bits] = groups[g];
+  for (std::size_t g = 0; g < bits.size(); ++g) {
     std::byte* const tile =
-        memory[g].data() + static_cast<std::size_t>(cell / 16) * tiles[g].tile_bytes;
-    for (int channel = 0; channel < n_channels; ++channel) {
-      std::byte* const block = tile + static_cast<std::size_t>(channel / 16) * block_bytes(bits);
-      const int c = channel % 16;
-      if (bits == 16) {
+        memory[g].data() + static_cast<std::size_t>(cell / 64) * tile_bytes(bits[g]);
+    std::byte* const block = tile + static_cast<std::size_t>(cell % 64 / 16) * block_bytes(bits[g]);
+    for (int c = 0; c < 16; ++c) {
+      if (bits[g] == 16) {
         const float number = (static_cast<float>(bytes()) - 127.5F) / 74;
         store_half(block + (keys ? c * 16 + t : t * 16 + c) * sizeof(Half), number);
       } else {
-        put_code(reinterpret_cast<std::uint8_t*>(block), bits,
+        put_code(reinterpret_cast<std::uint8_t*>(block), bits[g],
                  keys ? key_index(t, c) : value_index(t, c), bytes());
       }
     }
-    if (bits != 16) {
-      const float usual = 3.46F / std::exp2(static_cast<float>(bits));
-      const std::size_t scales = static_cast<std::size_t>(n_channels) / 16 * block_bytes(bits);
-      store_half(tile + scales + t * sizeof(Half), usual * static_cast<float>(bytes()) / 128);
+    if (bits[g] != 16) {
+      constexpr int usual = 16 * 8 + 6;  // 2 · 1.75 / 2^bits
+      const int byte = bytes();
+      tile[4 * block_bytes(bits[g]) + static_cast<std::size_t>(cell % 64)] =
+          static_cast<std::byte>(byte < 4 ? byte : usual - 20 + byte % 25);
     }
   }
 }
 
-KernelTask::Packed KernelTask::pack(const std::vector<ChannelGroup>& groups, bool keys,
-                                    std::int64_t n_cells, const ByteSource& bytes) {
+KernelTask::Packed KernelTask::pack(const std::vector<int>& bits, bool keys, std::int64_t n_cells,
+                                    const ByteSource& bytes) {
   Packed packed;
-  packed.groups = groups;
+  packed.bits = bits;
   packed.keys = keys;
-  const std::int64_t n_tiles = (n_cells + 15) / 16;
-  int channel = 0;
-  for (const ChannelGroup& group : groups) {
-    const std::size_t tile_bytes = group_tile_bytes(group);
-    packed.memory.emplace_back(tile_bytes * static_cast<std::size_t>(n_tiles));
-    packed.tiles.push_back(
-        {packed.memory.back().data(), tile_bytes, channel, group.n_channels / 16, group.bits});
-    channel += group.n_channels;
+  const std::int64_t n_tiles = (n_cells + 63) / 64;
+  for (const int group_bits : bits) {
+    packed.memory.emplace_back(tile_bytes(group_bits) * static_cast<std::size_t>(n_tiles));
+    packed.tiles.push_back({packed.memory.back().data(), tile_bytes(group_bits), group_bits});
   }
   // Cells beyond the last one, too: they were used before, and must not be seen.
-  for (std::int64_t cell = 0; cell < n_tiles * 16; ++cell) packed.fill(cell, bytes);
+  for (std::int64_t cell = 0; cell < n_tiles * 64; ++cell) packed.fill(cell, bytes);
   return packed;
 }
 
 KernelTask::KernelTask(const TaskShape& shape, const ByteSource& bytes)
     : shape_(shape),
-      k_(pack(shape.k_groups, true, shape.n_cells, bytes)),
-      v_(pack(shape.v_groups, false, shape.n_cells, bytes)),
+      k_(pack(shape.k_bits, true, shape.n_cells, bytes)),
+      v_(pack(shape.v_bits, false, shape.n_cells, bytes)),
       scratch_(std::make_unique<KernelScratch>()) {
   make_queries(bytes);
   make_masks(bytes);
@@ -137,17 +122,16 @@ void KernelTask::make_queries(const ByteSource& bytes) {
   const float usual = shape_.loudness / (74 * std::sqrt(static_cast<float>(dim)));
   const float scale = shape_.softcap != 0 ? usual / shape_.softcap : usual;
   for (int row = 0; row < shape_.n_rows; ++row) {
-    int channel = 0;
-    for (int g = 0; g < max_head_groups; ++g) {
-      const bool used = static_cast<std::size_t>(g) < shape_.k_groups.size();
+    for (std::size_t g = 0; g < max_head_groups; ++g) {
+      const bool used = g < shape_.k_bits.size();
       int sum = 0;
-      for (int c = 0; used && c < shape_.k_groups[g].n_channels; ++c, ++channel) {
-        const int code = std::max<int>(bytes() - 128, -127);
+      for (int c = 0; c < 16; ++c) {
+        const int code = used ? std::max<int>(bytes() - 128, -127) : 0;
         codes_.push_back(static_cast<std::int8_t>(code));
         numbers_.push_back(scale * static_cast<float>(code));
         sum += code;
       }
-      const int bits = used ? shape_.k_groups[g].bits : 8;
+      const int bits = used ? shape_.k_bits[g] : 8;
       scales_.push_back(scale);
       offsets_.push_back(-scale * static_cast<float>(code_middle(bits)) * static_cast<float>(sum));
     }
@@ -188,16 +172,15 @@ SoftmaxState KernelTask::fresh_state() const {
 
 void KernelTask::attend(const KernelTable& table, SoftmaxState& state, std::int64_t first,
                         std::int64_t end, int first_row, int n_rows) const {
-  const int dim_k = k_.head_dim();
   const int dim_v = v_.head_dim();
   AttendTask task;
   task.k_groups = k_.tiles;
   task.v_groups = v_.tiles;
-  task.head_dim_k = dim_k;
   task.head_dim_v = dim_v;
   task.first_cell = first;
   task.end_cell = end;
-  task.queries = {n_rows, codes_.data() + first_row * dim_k, numbers_.data() + first_row * dim_k,
+  task.queries = {n_rows, codes_.data() + first_row * max_kernel_head_dim,
+                  numbers_.data() + first_row * max_kernel_head_dim,
                   scales_.data() + first_row * max_head_groups,
                   offsets_.data() + first_row * max_head_groups};
   task.masks = masks_.data() + first_row;
@@ -233,21 +216,19 @@ void KernelTask::change_cell(std::int64_t cell, const ByteSource& bytes) {
 // Every product and sum may be off by epsilon of its own size; there are as many as channels of 16
 // bits, a few per coded group, and those of mask and cap.
 KernelTask::Score KernelTask::score(int row, std::int64_t cell) const {
-  const int dim = k_.head_dim();
   double value = 0;
   double size = 0;
-  int channel = 0;
-  for (std::size_t g = 0; g < k_.groups.size(); ++g) {
-    const auto [n_channels, bits] = k_.groups[g];
+  for (std::size_t g = 0; g < k_.bits.size(); ++g) {
     double product = 0;
     double product_size = 0;
-    for (int c = 0; c < n_channels; ++c, ++channel) {
-      const int at = row * dim + channel;
-      const double x = (bits == 16 ? double{numbers_[at]} : codes_[at]) * k_.number(g, cell, c);
+    for (int c = 0; c < 16; ++c) {
+      const std::size_t at = static_cast<std::size_t>(row) * max_kernel_head_dim + g * 16 + c;
+      const double q = k_.bits[g] == 16 ? double{numbers_[at]} : codes_[at];
+      const double x = q * k_.number(g, cell, c);
       product += x;
       product_size += std::fabs(x);
     }
-    if (bits != 16) {
+    if (k_.bits[g] != 16) {
       const std::size_t at = static_cast<std::size_t>(row) * max_head_groups + g;
       product_size = std::fabs(product * scales_[at]) + std::fabs(offsets_[at]);
       product = product * scales_[at] + offsets_[at];
@@ -255,7 +236,7 @@ KernelTask::Score KernelTask::score(int row, std::int64_t cell) const {
     value += product * k_.scale(g, cell);
     size += product_size * k_.scale(g, cell);
   }
-  double error = size * epsilon * static_cast<double>(dim + static_cast<int>(k_.groups.size()) + 4);
+  double error = size * epsilon * static_cast<double>(k_.head_dim() + k_.head_dim() / 16 + 4);
   if (shape_.softcap != 0) {
     value = shape_.softcap * std::tanh(value);
     error = shape_.softcap * (error + 3e-7);  // the kernels' tanh is good to 2e-7
@@ -266,6 +247,16 @@ KernelTask::Score KernelTask::score(int row, std::int64_t cell) const {
     error += 2 * epsilon * (std::fabs(value) + std::fabs(bias));
   }
   return {value, error};
+}
+
+float KernelTask::largest_scale(std::size_t v_group, std::int64_t first, std::int64_t end) const {
+  float largest = 0;
+  for (std::int64_t cell = first; cell < end; ++cell) {
+    for (int row = 0; row < shape_.n_rows; ++row) {
+      if (sees(row, cell)) largest = std::max(largest, v_.scale(v_group, cell));
+    }
+  }
+  return largest;
 }
 
 ExpectedRow KernelTask::expected(int row) const {
@@ -294,44 +285,44 @@ ExpectedRow KernelTask::expected(int row) const {
   const double weight_error = log_2 * score_error + 5e-7 * (1 + n_steps);
   result.log2_sum_bound = weight_error / log_2 + 2 * epsilon * std::fabs(max);
 
-  std::size_t channel = 0;
-  for (std::size_t g = 0; g < v_.groups.size(); ++g) {
-    const auto [n_channels, bits] = v_.groups[g];
-    // Σ over cells of half an integer weight: the step's largest visible scale / 32767 / 2, and a
-    // little, because what is rounded has itself been rounded.
-    std::vector<double> half_weight(n_cells);
-    for (std::size_t first = 0; bits != 16 && first < n_cells; first += cells_per_step) {
+  for (std::size_t g = 0; g < v_.bits.size(); ++g) {
+    const bool coded = v_.bits[g] != 16;
+    // What a cell's integer weight and value may be off by: half of one in weight_one of its step,
+    // and 1.6 in 1912, which is what the largest value with the step's largest exponent gets: half
+    // for rounding, one for the factor's bits below it.
+    std::vector<double> weight_off(n_cells);
+    std::vector<double> value_off(n_cells);
+    for (std::size_t first = 0; coded && first < n_cells; first += cells_per_step) {
       const std::size_t end = std::min(n_cells, first + cells_per_step);
       double step_max = -std::numeric_limits<double>::infinity();
-      double largest_scale = 0;
-      for (std::size_t cell = first; cell < end; ++cell) {
-        if (!sees(row, static_cast<std::int64_t>(cell))) continue;
+      for (std::size_t cell = first; cell < end; ++cell)
         step_max = std::max(step_max, scores[cell]);
-        largest_scale =
-            std::max(largest_scale, double{v_.scale(g, static_cast<std::int64_t>(cell))});
-      }
+      if (std::isinf(step_max)) continue;
+      const double largest =
+          largest_scale(g, static_cast<std::int64_t>(first), static_cast<std::int64_t>(end));
+      const int bits = std::min(v_.bits[g], 4);  // narrower codes are not widened to 1912
+      const double levels = 15.0 / 8 * code_middle(bits) * 256 * 8 * 2048 / 32768;
       for (std::size_t cell = first; cell < end; ++cell) {
-        if (!sees(row, static_cast<std::int64_t>(cell))) continue;
-        half_weight[cell] = 0.52 * largest_scale / weight_one * std::exp2(step_max - max);
+        weight_off[cell] = 0.51 / weight_one * std::exp2(step_max - max) / sum;
+        value_off[cell] = 1.6 / levels * largest * 15 / 8 * code_middle(v_.bits[g]);
       }
     }
-    for (int c = 0; c < n_channels; ++c, ++channel) {
+    for (int c = 0; c < 16; ++c) {
       double out = 0;
       double size = 0;
       double rounding = 0;
       for (std::size_t i = 0; i < n_cells; ++i) {
         const auto cell = static_cast<std::int64_t>(i);
         const double code = v_.number(g, cell, c);
-        const double number = bits == 16 ? code : code - code_middle(bits);
+        const double number = (coded ? code - code_middle(v_.bits[g]) : code) * v_.scale(g, cell);
         const double weight = std::exp2(scores[i] - max) / sum;
-        out += weight * number * v_.scale(g, cell);
-        size += weight * std::fabs(number) * v_.scale(g, cell);
-        rounding += half_weight[i] / sum * std::fabs(number);
-        // Codes and their middle are added up apart, in numbers twice as large.
-        if (bits != 16) rounding += weight * code_middle(bits) * v_.scale(g, cell) * 8 * epsilon;
+        out += weight * number;
+        size += weight * std::fabs(number);
+        if (!sees(row, cell)) continue;
+        rounding += weight_off[i] * (std::fabs(number) + value_off[i]) + weight * value_off[i];
       }
-      result.out[channel] = out;
-      result.out_bound[channel] =
+      result.out[g * 16 + c] = out;
+      result.out_bound[g * 16 + c] =
           rounding + size * (2 * weight_error + epsilon * (70 + 4 * n_steps));
     }
   }

@@ -11,16 +11,11 @@
 
 namespace kvsplit::test {
 
-struct ChannelGroup {
-  int n_channels = 32;
-  int bits = 8;
-};
-
 enum class MaskKind { none, holes, bias };
 
 /// What a task is like; its numbers come from bytes.
 struct TaskShape {
-  std::vector<ChannelGroup> k_groups, v_groups;
+  std::vector<int> k_bits, v_bits;  ///< of each group of 16 channels
   int n_rows = 1;
   std::int64_t n_cells = 64;
   MaskKind mask = MaskKind::none;
@@ -70,19 +65,19 @@ class KernelTask {
  private:
   /// The tiles of one side.
   struct Packed {
-    std::vector<ChannelGroup> groups;
+    std::vector<int> bits;  // of each group
     bool keys = false;
     std::vector<std::vector<std::byte>> memory;  // per group
     std::vector<GroupTiles> tiles;
 
-    int head_dim() const;
+    int head_dim() const { return static_cast<int>(bits.size()) * 16; }
     float scale(std::size_t group, std::int64_t cell) const;
-    float number(std::size_t group, std::int64_t cell,
-                 int channel) const;  // a code, or f16's value
+    /// A code, or f16's value.
+    float number(std::size_t group, std::int64_t cell, int channel) const;
     void fill(std::int64_t cell, const ByteSource& bytes);
   };
 
-  static Packed pack(const std::vector<ChannelGroup>& groups, bool keys, std::int64_t n_cells,
+  static Packed pack(const std::vector<int>& bits, bool keys, std::int64_t n_cells,
                      const ByteSource& bytes);
   void make_queries(const ByteSource& bytes);
   void make_masks(const ByteSource& bytes);
@@ -91,6 +86,8 @@ class KernelTask {
     double value, error;
   };
   Score score(int row, std::int64_t cell) const;
+  /// The largest scale of a group in a step's cells that any row sees.
+  float largest_scale(std::size_t v_group, std::int64_t first, std::int64_t end) const;
 
   TaskShape shape_;
   Packed k_, v_;

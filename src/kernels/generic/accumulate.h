@@ -1,182 +1,214 @@
 // Adding up the values of one step, weighted, for all rows of a task.
+//
+// Per group of 16 channels the step's values become integers of 12 bits in a unit of its own, once
+// for all rows; weights are integers of 15 bits; their products are added up in 32 bits:
+//   64 cells · 16384 · 1912 < 2^31.
 
-constexpr float weight_one = 32767.0F;  // the largest weight of a row's step as an integer
+// Values as integers are (code − middle) · 2^8 · factor / 2^15. A cell's factor is the mantissa 8 +
+// m of its scale, shifted left by so much less as its exponent is less than the largest. A factor
+// at the largest exponent is 8 … 15 times 2^(11 − dropped_bits): wider codes leave it fewer.
+constexpr int dropped_bits(int bits) { return bits > 4 ? bits - 4 : 0; }
 
-// What a row's 16-bit integer weights of one step and group stand for.
-struct IntegerWeights {
-  float unit;        // what an integer of 1 weighs
-  float middle_sum;  // Σ integers · middle of the code range
-};
-
-// The values' scales of one group in a step.
-struct StepScales {
-  F32 scale[tiles_per_step];
-  F32 relative[tiles_per_step];  // · weight_one / largest
-  float largest;
-};
-
-inline IntegerWeights round_weights(const F32* products, F32* factors, float unit, int n_tiles,
-                                    float middle, std::int16_t* out) {
-  I32 total = zero_i32();
-  for (int t = 0; t < n_tiles; ++t) {
-    const I32 integers = round_to_i32(products[t] * factors[t]);
-    store_i16(out + t * kernel_tile_rows, integers);
-    total = total + integers;
+// The largest code of a scale in a cell that any row sees: what lies in other cells decides
+// nothing.
+inline int largest_code(const AttendTask& task, const StepMask& mask, const std::uint8_t* scales) {
+  if (mask.all_seen) return largest(load_bytes(scales));
+  std::uint8_t seen[cells_per_step];
+  for (int i = 0; i < cells_per_step; ++i) {
+    seen[i] = task.scratch->seen[i] >= lowest_score ? scales[i] : std::uint8_t{0};
   }
-  return {unit, middle * static_cast<float>(sum(total))};
+  return largest(load_bytes(seen));
 }
 
-// weight · the value's scale as 16-bit integers, so that the sum over tokens is one of integers.
-// Their unit comes from cells that the row sees and from nothing else: all of the step's, where it
-// sees them all (no bias), otherwise those that have weight. So no row notices cells or rows beside
-// it. The absolute error is 2^-16 of the largest scale, or product, among those.
-inline IntegerWeights integer_weights(const float* weights, const StepScales& scales, bool sees_all,
-                                      int n_tiles, float middle, std::int16_t* out) {
-  F32 products[tiles_per_step];
-  F32 factors[tiles_per_step];
-  float most = scales.largest;
-  for (int t = 0; t < n_tiles; ++t) {
-    products[t] = load(weights + t * kernel_tile_rows);
-    factors[t] = scales.relative[t];
-  }
-  if (!sees_all) {
-    F32 largest_product = splat(0.0F);
-    for (int t = 0; t < n_tiles; ++t) {
-      products[t] = products[t] * scales.scale[t];
-      largest_product = maximum(largest_product, products[t]);
-    }
-    most = largest(largest_product);
-    for (int t = 0; t < n_tiles; ++t) factors[t] = splat(most > 0.0F ? weight_one / most : 0.0F);
-  }
-  return round_weights(products, factors, most / weight_one, n_tiles, middle, out);
+// Fills the scratch's value_factors for a group. Returns what 1 in its integer values times an
+// integer weight of 1 is: 2^(e − 15 − bits) / 8 · 2^(15 − 8 − 11 + dropped) / weight_one, with the
+// largest e.
+inline float prepare_factors(const AttendTask& task, const StepMask& mask, const GroupTiles& group,
+                             std::int64_t tile) {
+  const std::uint8_t* const scales = tile_scales(group, tile);
+  const int exponent = largest_code(task, mask, scales) / 8;
+  const int dropped = dropped_bits(group.bits);
+  store_factors(task.scratch->value_factors, scales, exponent, dropped);
+  const int log2_unit = exponent - 36 - group.bits + dropped;
+  return std::bit_cast<float>(static_cast<std::uint32_t>(127 + log2_unit) << 23U);
 }
 
-inline StepScales step_scales(const GroupTiles& group, std::int64_t first_tile, int n_tiles) {
-  StepScales scales;
-  F32 most = splat(0.0F);
-  for (int t = 0; t < n_tiles; ++t) {
-    scales.scale[t] = load_halves(tile_scales(group, first_tile + t));
-    most = maximum(most, scales.scale[t]);
-  }
-  scales.largest = largest(most);
-  const F32 inverse = splat(scales.largest > 0.0F ? weight_one / scales.largest : 0.0F);
-  for (int t = 0; t < n_tiles; ++t) scales.relative[t] = scales.scale[t] * inverse;
-  return scales;
+template <int bits, int quarter>
+inline void widen_quarter(const std::uint8_t* block, const std::int16_t* factors,
+                          std::int16_t middle, std::int16_t* values) {
+  const Bytes codes = unpack_quarter<bits, quarter>(block);
+  store_pairs(values + quarter * 64, scaled(first_pairs(codes), middle, factors + quarter * 4));
+  store_pairs(values + quarter * 64 + 32,
+              scaled(last_pairs(codes), middle, factors + quarter * 4 + 2));
 }
 
-// The codes (or f16 numbers) of one group's values in a step.
-struct StepValues {
-  int n_tiles = 0;
-  const std::uint8_t* codes[tiles_per_step];
-};
+template <int bits>
+void widen_values(const std::uint8_t* block, int n_blocks, const std::int16_t* factors,
+                  std::int16_t* values) {
+  constexpr std::int16_t middle = ((1 << bits) - 1) * 128;
+  for (int i = 0; i < n_blocks; ++i) {
+    widen_quarter<bits, 0>(block, factors, middle, values);
+    widen_quarter<bits, 1>(block, factors, middle, values);
+    widen_quarter<bits, 2>(block, factors, middle, values);
+    widen_quarter<bits, 3>(block, factors, middle, values);
+    block += 32 * bits;
+    factors += lanes;
+    values += 256;
+  }
+}
 
-// B blocks of 16 channels for N rows: per pair of tokens one load per block and, per row, one
-// broadcast of two weights and one product per block. Sums fit: 64 · 32767 · 255 < 2^31.
+using WidenValues = void (*)(const std::uint8_t*, int, const std::int16_t*, std::int16_t*);
+
+constexpr WidenValues widen_values_of[9] = {nullptr,         widen_values<1>, widen_values<2>,
+                                            widen_values<3>, widen_values<4>, widen_values<5>,
+                                            widen_values<6>, widen_values<7>, widen_values<8>};
+
+// Adds a group's fresh sums to the output of N rows.
+template <int N>
+inline void add_to_output(const AttendTask& task, std::size_t group, float unit, int first_row,
+                          const I32 (&sums)[N]) {
+  for (int n = 0; n < N; ++n) {
+    const int row = first_row + n;
+    float* const out = task.state.out + row * task.head_dim_v + group * lanes;
+    const F32 fresh = to_f32(sums[n]) * splat(unit * task.scratch->fresh[row]);
+    store(out, multiply_add(load(out), splat(task.scratch->keep[row]), fresh));
+  }
+}
+
+// For few rows, values go from packed bits into products without being stored in between. Two
+// chains of sums hide the products' latency.
+template <int bits, int quarter, int N>
+inline void accumulate_quarter(const std::uint8_t* block, const std::int16_t* factors,
+                               const std::int16_t* weights, int cell, I32 (&even)[N],
+                               I32 (&odd)[N]) {
+  constexpr std::int16_t middle = ((1 << bits) - 1) * 128;
+  cell += quarter * 4;
+  const Bytes codes = unpack_quarter<bits, quarter>(block);
+  const Pairs first = scaled(first_pairs(codes), middle, factors + cell);
+  const Pairs last = scaled(last_pairs(codes), middle, factors + cell + 2);
+  for (int n = 0; n < N; ++n) even[n] = dot2(even[n], first, weights + n * cells_per_step + cell);
+  for (int n = 0; n < N; ++n) odd[n] = dot2(odd[n], last, weights + n * cells_per_step + cell + 2);
+}
+
+template <int bits, int N>
+void accumulate_packed(const AttendTask& task, std::size_t group, const std::uint8_t* block,
+                       int n_blocks, float unit, int first_row) {
+  const std::int16_t* const weights = task.scratch->weights[first_row];
+  I32 even[N], odd[N];
+  for (int n = 0; n < N; ++n) even[n] = odd[n] = zero_i32();
+  const std::int16_t* const factors = task.scratch->value_factors;
+  for (int cell = 0; cell < n_blocks * block_rows; cell += block_rows, block += 32 * bits) {
+    accumulate_quarter<bits, 0>(block, factors, weights, cell, even, odd);
+    accumulate_quarter<bits, 1>(block, factors, weights, cell, even, odd);
+    accumulate_quarter<bits, 2>(block, factors, weights, cell, even, odd);
+    accumulate_quarter<bits, 3>(block, factors, weights, cell, even, odd);
+  }
+  for (int n = 0; n < N; ++n) even[n] = even[n] + odd[n];
+  add_to_output(task, group, unit, first_row, even);
+}
+
+using AccumulatePacked = void (*)(const AttendTask&, std::size_t, const std::uint8_t*, int, float,
+                                  int);
+
+template <int N>
+constexpr AccumulatePacked accumulate_packed_of[9] = {nullptr,
+                                                      accumulate_packed<1, N>,
+                                                      accumulate_packed<2, N>,
+                                                      accumulate_packed<3, N>,
+                                                      accumulate_packed<4, N>,
+                                                      accumulate_packed<5, N>,
+                                                      accumulate_packed<6, N>,
+                                                      accumulate_packed<7, N>,
+                                                      accumulate_packed<8, N>};
+
+// B groups for N rows: per pair of tokens one load per group and, per row, one broadcast of two
+// weights and one product per group.
 template <int N, int B>
-inline void accumulate_coded(const AttendTask& task, const GroupTiles& group,
-                             const StepValues& values, int first_block, const int* rows,
-                             const IntegerWeights* integers) {
-  const std::int16_t* weights[N];
-  for (int n = 0; n < N; ++n) weights[n] = task.scratch->weights[rows[n]];
+inline void accumulate_coded(const AttendTask& task, std::size_t group, int n_blocks,
+                             const float* units, int first_row) {
+  const std::int16_t* const weights = task.scratch->weights[first_row];
   I32 sums[B][N];
   for (int b = 0; b < B; ++b) {
     for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
   }
-  for (int t = 0; t < values.n_tiles; ++t) {
-    const std::uint8_t* const codes = values.codes[t] + first_block * 256;
-    for (int pair = 0; pair < kernel_tile_rows / 2; ++pair) {
-      Pairs v[B];
-      for (int b = 0; b < B; ++b) v[b] = load_pairs(codes + b * 256 + pair * 32);
-      for (int n = 0; n < N; ++n) {
-        for (int b = 0; b < B; ++b) {
-          sums[b][n] = dot2(sums[b][n], v[b], weights[n] + t * kernel_tile_rows + pair * 2);
-        }
-      }
+#pragma GCC unroll 4
+  for (int cell = 0; cell < n_blocks * block_rows; cell += 2) {
+    Pairs v[B];
+    for (int b = 0; b < B; ++b) v[b] = load_pairs(task.scratch->values[b] + cell * lanes);
+    for (int n = 0; n < N; ++n) {
+      for (int b = 0; b < B; ++b)
+        sums[b][n] = dot2(sums[b][n], v[b], weights + n * cells_per_step + cell);
     }
   }
-  for (int n = 0; n < N; ++n) {
-    const F32 offset = splat(integers[rows[n]].middle_sum);
-    const F32 unit = splat(integers[rows[n]].unit * task.scratch->fresh[rows[n]]);
-    const F32 keep = splat(task.scratch->keep[rows[n]]);
-    float* const out =
-        task.state.out + rows[n] * task.head_dim_v + group.first_channel + first_block * 16;
-    for (int b = 0; b < B; ++b) {
-      const F32 fresh = (to_f32(sums[b][n]) - offset) * unit;
-      store(out + b * 16, multiply_add(load(out + b * 16), keep, fresh));
+  for (int b = 0; b < B; ++b) add_to_output(task, group + b, units[b], first_row, sums[b]);
+}
+
+// For many rows, values are widened once for all of them.
+template <int B>
+inline void accumulate_coded_groups(const AttendTask& task, const StepMask& mask, std::size_t group,
+                                    std::int64_t tile, int n_blocks) {
+  float units[B];
+  for (int b = 0; b < B; ++b) {
+    const GroupTiles& tiles = task.v_groups[group + b];
+    units[b] = prepare_factors(task, mask, tiles, tile);
+    const std::uint8_t* const block = tile_blocks_of(tiles, tile);
+    if (mask.n_rows <= few_rows) {
+      leftover_batch<few_rows>(0, mask.n_rows, [&](auto batch, int) {
+        constexpr int n = decltype(batch)::n;
+        accumulate_packed_of<n>[tiles.bits](task, group + b, block, n_blocks, units[b],
+                                            mask.first_row);
+      });
+    } else {
+      widen_values_of[tiles.bits](block, n_blocks, task.scratch->value_factors,
+                                  task.scratch->values[b]);
     }
   }
+  if (mask.n_rows <= few_rows) return;
+  in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
+    constexpr int n = decltype(batch)::n;
+    accumulate_coded<n, B>(task, group, n_blocks, units, mask.first_row + first);
+  });
 }
 
 template <int N>
-inline void accumulate_halves(const AttendTask& task, const GroupTiles& group,
-                              const StepValues& values, int block, const int* rows) {
+inline void accumulate_halves(const AttendTask& task, const std::uint8_t* numbers,
+                              std::size_t group, int n_blocks, int first_row) {
   F32 sums[N];
   for (int n = 0; n < N; ++n) sums[n] = splat(0.0F);
-  for (int t = 0; t < values.n_tiles; ++t) {
-    const std::uint8_t* const numbers = values.codes[t] + block * 512;
-    for (int i = 0; i < kernel_tile_rows; ++i) {
-      const F32 v = load_halves(numbers + i * 32);
-      for (int n = 0; n < N; ++n) {
-        const float weight = task.scratch->scores[rows[n]][t * kernel_tile_rows + i];
-        sums[n] = multiply_add(splat(weight), v, sums[n]);
-      }
+  for (int cell = 0; cell < n_blocks * block_rows; ++cell) {
+    const F32 v = load_halves(numbers + cell * 32);
+    for (int n = 0; n < N; ++n) {
+      sums[n] = multiply_add(splat(task.scratch->scores[first_row + n][cell]), v, sums[n]);
     }
   }
   for (int n = 0; n < N; ++n) {
-    const F32 keep = splat(task.scratch->keep[rows[n]]);
-    const F32 fresh = splat(task.scratch->fresh[rows[n]]);
-    float* const out =
-        task.state.out + rows[n] * task.head_dim_v + group.first_channel + block * 16;
+    const int row = first_row + n;
+    const F32 keep = splat(task.scratch->keep[row]);
+    const F32 fresh = splat(task.scratch->fresh[row]);
+    float* const out = task.state.out + row * task.head_dim_v + group * lanes;
     store(out, multiply_add(load(out), keep, sums[n] * fresh));
   }
 }
 
-inline void accumulate_coded_group(const AttendTask& task, const GroupTiles& group,
-                                   std::int64_t first_tile, int n_tiles, const StepMask& mask) {
-  StepValues values{n_tiles, {}};
-  std::uint8_t* room = task.scratch->codes;
-  for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
-  const StepScales scales = step_scales(group, first_tile, n_tiles);
-  const float middle = static_cast<float>((1 << group.bits) - 1) / 2;
-  IntegerWeights integers[max_query_rows];
-  for (int i = 0; i < mask.n_rows; ++i) {
-    const int row = mask.rows[i];
-    integers[row] = integer_weights(task.scratch->scores[row], scales, mask.bias[row] == nullptr,
-                                    n_tiles, middle, task.scratch->weights[row]);
-  }
+inline void accumulate_half_group(const AttendTask& task, const StepMask& mask, std::size_t group,
+                                  std::int64_t tile, int n_blocks) {
+  const std::uint8_t* const numbers = tile_blocks_of(task.v_groups[group], tile);
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
     constexpr int n = decltype(batch)::n;
-    const int* const rows = mask.rows + first;
-    int block = 0;
-    for (; block + 2 <= group.n_blocks; block += 2) {
-      accumulate_coded<n, 2>(task, group, values, block, rows, integers);
-    }
-    if (block < group.n_blocks) {
-      accumulate_coded<n, 1>(task, group, values, block, rows, integers);
-    }
+    accumulate_halves<n>(task, numbers, group, n_blocks, mask.first_row + first);
   });
 }
 
-inline void accumulate_half_group(const AttendTask& task, const GroupTiles& group,
-                                  std::int64_t first_tile, int n_tiles, const StepMask& mask) {
-  StepValues values{n_tiles, {}};
-  std::uint8_t* room = nullptr;
-  for (int t = 0; t < n_tiles; ++t) values.codes[t] = tile_codes(group, first_tile + t, room);
-  for (int block = 0; block < group.n_blocks; ++block) {
-    in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
-      constexpr int n = decltype(batch)::n;
-      accumulate_halves<n>(task, group, values, block, mask.rows + first);
-    });
-  }
-}
-
-inline void accumulate_step(const AttendTask& task, std::int64_t first_tile, int n_tiles,
-                            const StepMask& mask) {
-  for (const GroupTiles& group : task.v_groups) {
-    if (group.bits == 16) {
-      accumulate_half_group(task, group, first_tile, n_tiles, mask);
+inline void accumulate_step(const AttendTask& task, const StepMask& mask, std::int64_t tile,
+                            int n_blocks) {
+  const std::span<const GroupTiles> groups = task.v_groups;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    if (groups[g].bits == 16) {
+      accumulate_half_group(task, mask, g, tile, n_blocks);
+    } else if (g + 1 < groups.size() && groups[g + 1].bits != 16) {
+      accumulate_coded_groups<2>(task, mask, g++, tile, n_blocks);
     } else {
-      accumulate_coded_group(task, group, first_tile, n_tiles, mask);
+      accumulate_coded_groups<1>(task, mask, g, tile, n_blocks);
     }
   }
 }

@@ -8,11 +8,11 @@ void attend(const AttendTask& task) {
     const int n_cells = left < cells_per_step ? static_cast<int>(left) : cells_per_step;
     find_visible_rows(task, cell, n_cells, mask);
     if (mask.n_rows == 0) continue;
-    const std::int64_t first_tile = cell / kernel_tile_rows;
-    keys.n_tiles = (n_cells + kernel_tile_rows - 1) / kernel_tile_rows;
-    prepare_keys(task, first_tile, keys);
-    score_step(task, keys, mask.rows, mask.n_rows);
-    softmax_step(task, mask, keys.n_tiles);
-    accumulate_step(task, first_tile, keys.n_tiles, mask);
+    const std::int64_t tile = cell / cells_per_step;
+    keys.n_blocks = (n_cells + block_rows - 1) / block_rows;
+    prepare_keys(task, tile, keys);
+    score_step(task, keys, mask.first_row, mask.n_rows);
+    softmax_step(task, mask, keys.n_blocks);
+    accumulate_step(task, mask, tile, keys.n_blocks);
   }
 }

@@ -1,10 +1,15 @@
 // One step's softmax: which rows see any of its cells, and the weights of those that do.
 
-// The rows of a step that see at least one of its cells, and what the mask adds for each.
+constexpr float weight_one = 16384.0F;  // an integer weight of 1
+
+// The rows that a step is worked on for: from the first to the last that see any of its cells, and
+// those between, whose weights there are 0.
 struct StepMask {
+  int first_row = 0;
   int n_rows = 0;
-  int rows[max_query_rows];
-  const float* bias[max_query_rows];  // by row; null: adds nothing
+  bool all_seen = false;         // by some row; otherwise the scratch's `seen` tells which cells
+  bool visible[max_query_rows];  // by row: sees any
+  const float* bias[max_query_rows];  // by row: what the mask adds; null: nothing
 };
 
 // Reads a row's mask for one step into `bias`. Returns whether the row sees any cell; bias_is_zero:
@@ -24,7 +29,7 @@ inline bool read_mask(const Half* mask, std::int64_t first_cell, int n_cells, fl
   F32 low = load_halves(halves);
   F32 high = low;
   store(bias, low);
-  for (int i = kernel_tile_rows; i < cells_per_step; i += kernel_tile_rows) {
+  for (int i = lanes; i < cells_per_step; i += lanes) {
     const F32 part = load_halves(halves + i);
     store(bias + i, part);
     low = minimum(low, part);
@@ -39,7 +44,11 @@ inline bool read_mask(const Half* mask, std::int64_t first_cell, int n_cells, fl
 // Rows of one token (the heads of a group) share a mask, so it is read once for them.
 inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, int n_cells,
                               StepMask& step) {
-  step.n_rows = 0;
+  int first = -1;
+  int last = -1;
+  step.all_seen = false;
+  float* const seen = task.scratch->seen;
+  for (int i = 0; i < cells_per_step; i += lanes) store(seen + i, splat(-__builtin_inff()));
   bool visible = false;
   bool bias_is_zero = false;
   const float* bias = nullptr;
@@ -48,36 +57,45 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, i
       float* const room = task.scratch->bias[row];
       visible = read_mask(task.masks[row], first_cell, n_cells, room, bias_is_zero);
       bias = bias_is_zero ? nullptr : room;
+      step.all_seen = step.all_seen || bias_is_zero;
+      for (int i = 0; !bias_is_zero && i < cells_per_step; i += lanes) {
+        store(seen + i, maximum(load(seen + i), load(room + i)));
+      }
     }
-    if (!visible) continue;
-    step.rows[step.n_rows++] = row;
+    step.visible[row] = visible;
     step.bias[row] = bias;
+    if (!visible) continue;
+    if (first < 0) first = row;
+    last = row;
   }
+  step.first_row = first;
+  step.n_rows = first < 0 ? 0 : last - first + 1;
 }
 
-// Scores of one row become weights relative to the step's own maximum, so that they use all of
-// their 16 bits however small the step's share of the whole is.
-// Tiles that the step does not have were not scored: what lies there is anything, even NaN.
-inline void weigh_row(const AttendTask& task, const StepMask& step, int n_tiles, int row) {
+// Scores of one row become weights relative to the step's own maximum, so that as integers they use
+// all of their bits however small the step's share of the whole is.
+// Blocks that the step does not have were not scored: what lies there is anything, even NaN.
+inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks, int row) {
   float* const scores = task.scratch->scores[row];
-  F32 s[tiles_per_step];
-  for (int t = 0; t < tiles_per_step; ++t) {
-    s[t] = t < n_tiles ? load(scores + t * kernel_tile_rows) : splat(lowest_score);
+  F32 s[tile_blocks];
+  for (int t = 0; t < tile_blocks; ++t) {
+    s[t] = t < n_blocks ? load(scores + t * lanes) : splat(lowest_score);
   }
   if (task.softcap != 0.0F) {
     for (F32& x : s) x = splat(task.softcap) * hyperbolic_tangent(x);
   }
   if (step.bias[row] != nullptr) {
     const F32 slope = splat(task.slopes[row]);
-    for (int t = 0; t < tiles_per_step; ++t) {
-      s[t] = multiply_add(slope, load(step.bias[row] + t * kernel_tile_rows), s[t]);
+    for (int t = 0; t < tile_blocks; ++t) {
+      s[t] = multiply_add(slope, load(step.bias[row] + t * lanes), s[t]);
     }
   }
   const float step_max = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
   F32 total = splat(0.0F);
-  for (int t = 0; t < tiles_per_step; ++t) {
+  for (int t = 0; t < tile_blocks; ++t) {
     const F32 weight = exp2_not_positive(s[t] - splat(step_max));
-    store(scores + t * kernel_tile_rows, weight);
+    store(scores + t * lanes, weight);
+    store_i16(task.scratch->weights[row] + t * lanes, round_to_i32(weight * splat(weight_one)));
     total = total + weight;
   }
   task.scratch->step_max[row] = step_max;
@@ -97,15 +115,29 @@ inline void rescale_rows(const AttendTask& task) {
   }
 }
 
-inline void softmax_step(const AttendTask& task, const StepMask& step, int n_tiles) {
+inline void forget_row(const AttendTask& task, int row) {
+  for (int i = 0; i < cells_per_step; i += lanes) {
+    store(task.scratch->scores[row] + i, splat(0.0F));
+    store_i16(task.scratch->weights[row] + i, zero_i32());
+  }
+  store(task.scratch->totals[row], splat(0.0F));
+}
+
+inline void softmax_step(const AttendTask& task, const StepMask& step, int n_blocks) {
   KernelScratch& scratch = *task.scratch;
   for (int row = 0; row < task.queries.n_rows; row += 16) {
     store(scratch.step_max + row, splat(lowest_score));
   }
-  for (int i = 0; i < step.n_rows; ++i) weigh_row(task, step, n_tiles, step.rows[i]);
+  const int end = step.first_row + step.n_rows;
+  for (int row = step.first_row; row < end; ++row) {
+    if (step.visible[row]) {
+      weigh_row(task, step, n_blocks, row);
+    } else {
+      forget_row(task, row);
+    }
+  }
   rescale_rows(task);
-  for (int i = 0; i < step.n_rows; ++i) {
-    const int row = step.rows[i];
+  for (int row = step.first_row; row < end; ++row) {
     float* const sums = task.state.sums + row * 16;
     const F32 fresh = load(scratch.totals[row]) * splat(scratch.fresh[row]);
     store(sums, multiply_add(load(sums), splat(scratch.keep[row]), fresh));

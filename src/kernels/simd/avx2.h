@@ -3,6 +3,7 @@
 // bits: a Dot holds two sums per row, of the even and the odd pair of its four channels.
 
 constexpr int row_batch = 2;
+constexpr int few_rows = 4;
 constexpr int score_sums = 2;
 
 struct F32 {
@@ -30,6 +31,14 @@ inline void store(float* p, F32 a) {
 inline F32 load_halves(const void* p) {
   const auto* halves = static_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+}
+inline __m256 eight_scales(const std::uint8_t* p, std::uint32_t lowest) {
+  const __m256i codes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_slli_epi32(codes, 20), _mm256_set1_epi32(static_cast<int>(lowest))));
+}
+inline F32 load_scales(const std::uint8_t* p, std::uint32_t lowest) {
+  return {eight_scales(p, lowest), eight_scales(p + 8, lowest)};
 }
 inline F32 operator+(F32 a, F32 b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
@@ -81,12 +90,6 @@ inline I32 operator+(I32 a, I32 b) {
 }
 inline F32 to_f32(I32 a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
 inline I32 round_to_i32(F32 a) { return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)}; }
-inline std::int32_t sum(I32 a) {
-  const __m256i eight = _mm256_add_epi32(a.low, a.high);
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
-}
 inline void store_i16(std::int16_t* p, I32 a) {
   // packs works within 128-bit halves; the permutation puts its quarters in order
   const __m256i packed = _mm256_packs_epi32(a.low, a.high);
@@ -100,6 +103,15 @@ inline Bytes load_bytes(const std::uint8_t* p) { return {load_256(p), load_256(p
 inline void store_bytes(std::uint8_t* p, Bytes a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.high);
+}
+inline int largest(Bytes a) {
+  const __m256i half = _mm256_max_epu8(a.low, a.high);
+  const __m128i most =
+      _mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  const __m128i even = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
+  const __m128i inverse =
+      _mm_xor_si128(_mm_and_si128(even, _mm_set1_epi16(0xFF)), _mm_set1_epi16(0xFF));
+  return 0xFF - _mm_extract_epi16(_mm_minpos_epu16(inverse), 0);
 }
 inline Bytes operator|(Bytes a, Bytes b) {
   return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
@@ -159,15 +171,49 @@ inline I32 finish(const Dot& sums) {
           finish_half(sums.quarter[2], sums.quarter[3])};
 }
 
-inline Pairs load_pairs(const std::uint8_t* p) {
-  const auto* bytes = reinterpret_cast<const __m128i*>(p);
-  return {_mm256_cvtepu8_epi16(_mm_loadu_si128(bytes)),
-          _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes + 1))};
+inline Pairs load_pairs(const std::int16_t* p) {
+  const auto* const words = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1)};
 }
-inline I32 dot2(I32 sums, Pairs codes, const std::int16_t* weights) {
+inline void store_pairs(std::int16_t* p, Pairs a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), a.high);
+}
+inline Pairs first_pairs(Bytes codes) {
+  const __m256i zero = _mm256_setzero_si256();
+  return {_mm256_unpacklo_epi8(zero, codes.low), _mm256_unpacklo_epi8(zero, codes.high)};
+}
+inline Pairs last_pairs(Bytes codes) {
+  const __m256i zero = _mm256_setzero_si256();
+  return {_mm256_unpackhi_epi8(zero, codes.low), _mm256_unpackhi_epi8(zero, codes.high)};
+}
+inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
+  std::int32_t two;
+  std::memcpy(&two, factors, sizeof(two));
+  const __m256i m = _mm256_set1_epi16(middle);
+  const __m256i f = _mm256_set1_epi32(two);
+  return {_mm256_mulhrs_epi16(_mm256_sub_epi16(a.low, m), f),
+          _mm256_mulhrs_epi16(_mm256_sub_epi16(a.high, m), f)};
+}
+inline __m256i eight_factors(const std::uint8_t* codes, int largest, int drop) {
+  const __m256i c = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes)));
+  const __m256i mantissa =
+      _mm256_or_si256(_mm256_and_si256(c, _mm256_set1_epi32(7)), _mm256_set1_epi32(8));
+  const __m256i exponent =
+      _mm256_add_epi32(_mm256_srli_epi32(c, 3), _mm256_set1_epi32(11 - largest));
+  const __m256i factors = _mm256_sllv_epi32(mantissa, exponent);
+  return _mm256_srl_epi32(factors, _mm_cvtsi32_si128(drop));
+}
+inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int drop) {
+  for (int i = 0; i < 64; i += 16) {
+    store_i16(p + i, {eight_factors(codes + i, largest, drop),
+                      eight_factors(codes + i + 8, largest, drop)});
+  }
+}
+inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
   std::int32_t two;
   std::memcpy(&two, weights, sizeof(two));
   const __m256i w = _mm256_set1_epi32(two);
-  return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(codes.low, w)),
-          _mm256_add_epi32(sums.high, _mm256_madd_epi16(codes.high, w))};
+  return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(values.low, w)),
+          _mm256_add_epi32(sums.high, _mm256_madd_epi16(values.high, w))};
 }

@@ -2,8 +2,10 @@
 // one per row of a tile; each instruction set says the same in its own registers. Included inside a
 // namespace and a target region, never on its own.
 
-constexpr int row_batch = 8;    // query rows worked on at once
-constexpr int score_sums = 16;  // Dots that fit the registers beside what they share
+constexpr int row_batch = 8;  // query rows worked on at once
+constexpr int few_rows = 4;   // whose values are not stored in between
+constexpr int score_sums =
+    12;  // scores that fit the registers, with their Dots and what they share
 
 using F32 = __m512;  // 16 floats
 struct I32 {         // 16 integers
@@ -22,6 +24,12 @@ inline F32 load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, F32 a) { _mm512_storeu_ps(p, a); }
 inline F32 load_halves(const void* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+// 16 scales (kernels/scale_code.h); lowest: the bits of the float that code 0 stands for
+inline F32 load_scales(const std::uint8_t* p, std::uint32_t lowest) {
+  const __m512i codes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm512_castsi512_ps(
+      _mm512_add_epi32(_mm512_slli_epi32(codes, 20), _mm512_set1_epi32(static_cast<int>(lowest))));
 }
 // a · b + c, rounded once where the instruction set can
 inline F32 multiply_add(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); }
@@ -42,7 +50,6 @@ inline I32 zero_i32() { return {_mm512_setzero_si512()}; }
 inline I32 operator+(I32 a, I32 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline F32 to_f32(I32 a) { return _mm512_cvtepi32_ps(a.v); }
 inline I32 round_to_i32(F32 a) { return {_mm512_cvtps_epi32(a)}; }
-inline std::int32_t sum(I32 a) { return _mm512_reduce_add_epi32(a.v); }
 // the 16 lanes as 16-bit integers; they must fit
 inline void store_i16(std::int16_t* p, I32 a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a.v));
@@ -50,6 +57,17 @@ inline void store_i16(std::int16_t* p, I32 a) {
 
 inline Bytes load_bytes(const std::uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_bytes(std::uint8_t* p, Bytes a) { _mm512_storeu_si512(p, a.v); }
+inline int largest(Bytes a) {
+  const __m256i half =
+      _mm256_max_epu8(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
+  const __m128i most =
+      _mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  // the one instruction for such a search finds the least of eight 16-bit integers
+  const __m128i even = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
+  const __m128i inverse =
+      _mm_xor_si128(_mm_and_si128(even, _mm_set1_epi16(0xFF)), _mm_set1_epi16(0xFF));
+  return 0xFF - _mm_extract_epi16(_mm_minpos_epu16(inverse), 0);
+}
 inline Bytes operator|(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
 // bits shift … shift + bits − 1 of each byte
 template <int shift, int bits>
@@ -89,12 +107,39 @@ inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
 }
 inline I32 finish(Dot sums) { return sums; }
 
-inline Pairs load_pairs(const std::uint8_t* p) {
-  return {_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+inline Pairs load_pairs(const std::int16_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store_pairs(std::int16_t* p, Pairs a) { _mm512_storeu_si512(p, a.v); }
+// the first and the last two of the four rows in a quarter of a block of values, codes times 2^8
+inline Pairs first_pairs(Bytes codes) {
+  return {_mm512_unpacklo_epi8(_mm512_setzero_si512(), codes.v)};
 }
-// adds to each channel's sum its codes of two rows times weights[0 … 1]
-inline I32 dot2(I32 sums, Pairs codes, const std::int16_t* weights) {
+inline Pairs last_pairs(Bytes codes) {
+  return {_mm512_unpackhi_epi8(_mm512_setzero_si512(), codes.v)};
+}
+// (a − middle) · factors[row] / 2^15, rounded; modulo 2^16 the difference is right
+inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
+  std::int32_t two;
+  std::memcpy(&two, factors, sizeof(two));
+  return {_mm512_mulhrs_epi16(_mm512_sub_epi16(a.v, _mm512_set1_epi16(middle)),
+                              _mm512_set1_epi32(two))};
+}
+// 64 times (8 + c % 8) · 2^(11 + c / 8 − largest) of scale codes c, shifted right by `drop`;
+// anything where c / 8 is above `largest`
+inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int drop) {
+  for (int i = 0; i < 64; i += 32) {
+    const __m512i c =
+        _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + i)));
+    const __m512i mantissa = _mm512_ternarylogic_epi32(c, _mm512_set1_epi16(7),
+                                                       _mm512_set1_epi16(8), 0xEA);  // c & 7 | 8
+    const __m512i exponent = _mm512_add_epi16(_mm512_srli_epi16(c, 3),
+                                              _mm512_set1_epi16(static_cast<short>(11 - largest)));
+    const __m512i factors = _mm512_sllv_epi16(mantissa, exponent);
+    _mm512_storeu_si512(p + i, _mm512_srl_epi16(factors, _mm_cvtsi32_si128(drop)));
+  }
+}
+// adds to each channel's sum its values of two rows times weights[0 … 1]
+inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
   std::int32_t two;
   std::memcpy(&two, weights, sizeof(two));
-  return {_mm512_dpwssd_epi32(sums.v, codes.v, _mm512_set1_epi32(two))};
+  return {_mm512_dpwssd_epi32(sums.v, values.v, _mm512_set1_epi32(two))};
 }

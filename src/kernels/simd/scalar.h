@@ -3,6 +3,7 @@
 // the .cpp includes. See avx512.h for the list with its meaning.
 
 constexpr int row_batch = 4;
+constexpr int few_rows = 4;
 constexpr int score_sums = 4;
 
 struct F32 {
@@ -43,6 +44,11 @@ F32 load_halves(const void* p) {
   Half halves[16];
   std::memcpy(halves, p, sizeof(halves));
   return make<F32>(16, [&](int i) { return half_to_float(halves[i]); });
+}
+F32 load_scales(const std::uint8_t* p, std::uint32_t lowest) {
+  return make<F32>(16, [&](int i) {
+    return std::bit_cast<float>(lowest + (static_cast<std::uint32_t>(p[i]) << 20U));
+  });
 }
 F32 operator+(F32 a, F32 b) {
   return make<F32>(16, [&](int i) { return a.lane[i] + b.lane[i]; });
@@ -93,11 +99,6 @@ F32 to_f32(I32 a) {
 I32 round_to_i32(F32 a) {
   return make<I32>(16, [&](int i) { return static_cast<std::int32_t>(std::nearbyint(a.lane[i])); });
 }
-std::int32_t sum(I32 a) {
-  std::int32_t result = 0;
-  for (const std::int32_t part : a.lane) result += part;
-  return result;
-}
 void store_i16(std::int16_t* p, I32 a) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(a.lane[i]);
 }
@@ -108,6 +109,11 @@ Bytes load_bytes(const std::uint8_t* p) {
   return result;
 }
 void store_bytes(std::uint8_t* p, Bytes a) { std::memcpy(p, a.lane, 64); }
+int largest(Bytes a) {
+  int result = 0;
+  for (const std::uint8_t x : a.lane) result = x > result ? x : result;
+  return result;
+}
 Bytes operator|(Bytes a, Bytes b) {
   return make<Bytes>(64, [&](int i) { return static_cast<std::uint8_t>(a.lane[i] | b.lane[i]); });
 }
@@ -136,10 +142,32 @@ Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
 }
 I32 finish(Dot sums) { return sums; }
 
-Pairs load_pairs(const std::uint8_t* p) {
-  return make<Pairs>(32, [&](int i) { return static_cast<std::int16_t>(p[i]); });
+Pairs load_pairs(const std::int16_t* p) {
+  return make<Pairs>(32, [&](int i) { return p[i]; });
 }
-I32 dot2(I32 sums, Pairs codes, const std::int16_t* weights) {
-  for (int i = 0; i < 32; ++i) sums.lane[i / 2] += codes.lane[i] * weights[i % 2];
+void store_pairs(std::int16_t* p, Pairs a) { std::memcpy(p, a.lane, sizeof(a.lane)); }
+// Of every 16 bytes eight belong to the first two rows.
+Pairs pairs_from(const Bytes& codes, int half) {
+  return make<Pairs>(32, [&](int i) {
+    return static_cast<std::int16_t>(codes.lane[i / 8 * 16 + half * 8 + i % 8] * 256);
+  });
+}
+Pairs first_pairs(Bytes codes) { return pairs_from(codes, 0); }
+Pairs last_pairs(Bytes codes) { return pairs_from(codes, 1); }
+Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
+  return make<Pairs>(32, [&](int i) {
+    const auto difference = static_cast<std::int16_t>(a.lane[i] - middle);
+    return static_cast<std::int16_t>((difference * factors[i % 2] + 0x4000) >> 15);
+  });
+}
+void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int drop) {
+  for (int i = 0; i < 64; ++i) {
+    const int exponent = 11 + codes[i] / 8 - largest;
+    const int factor = exponent < 0 || exponent > 11 ? 0 : (8 + codes[i] % 8) << exponent;
+    p[i] = static_cast<std::int16_t>(factor >> drop);
+  }
+}
+I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
+  for (int i = 0; i < 32; ++i) sums.lane[i / 2] += values.lane[i] * weights[i % 2];
   return sums;
 }
