@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <llama.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/error.h"
@@ -16,7 +17,7 @@ llama_context_params context_parameters(const ContextOptions& options) {
   llama_context_params parameters = llama_context_default_params();
   parameters.n_ctx = static_cast<std::uint32_t>(options.n_context);
   parameters.n_batch = static_cast<std::uint32_t>(options.n_batch);
-  parameters.n_ubatch = parameters.n_batch;
+  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.n_batch, options.n_ubatch));
   parameters.n_outputs_max = static_cast<std::uint32_t>(options.n_outputs);
   parameters.n_threads = options.n_threads;
   parameters.n_threads_batch = options.n_threads;
@@ -102,15 +103,15 @@ std::span<const float> Context::logits() const {
   return {llama_get_logits(context_.get()), n_logit_rows_ * static_cast<std::size_t>(n_vocab_)};
 }
 
-void Context::truncate(int n_tokens) {
+bool Context::truncate(int n_tokens) {
+  if (n_tokens == n_past_) return true;
   llama_memory_t memory = llama_get_memory(context_.get());
-  if (!llama_memory_seq_rm(memory, 0, n_tokens, -1)) {
-    throw Error(
-        fmt::format("cache {}: this model cannot forget its last tokens, "
-                    "its speed at a depth cannot be measured",
-                    cache().name()));
-  }
+  if (!llama_memory_seq_rm(memory, 0, n_tokens, -1)) return false;
   n_past_ = n_tokens;
+  const int window = llama_model_n_swa(llama_get_model(context_.get()));
+  if (n_tokens == 0 || window == 0) return true;
+  const int oldest = llama_memory_seq_pos_min(memory, 0);
+  return oldest >= 0 && oldest <= std::max(0, n_tokens - window + 1);
 }
 
 void Context::clear() {

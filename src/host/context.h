@@ -15,6 +15,7 @@ struct ContextOptions {
   CacheChoice cache;
   int n_context = 2048;  ///< cells of the cache; llama.cpp rounds up to 256
   int n_batch = 512;     ///< most tokens of one decode()
+  int n_ubatch = 512;    ///< most tokens of one graph; larger batches take several
   int n_outputs = 128;   ///< most rows of logits of one decode()
   int n_threads = 1;
 };
@@ -51,7 +52,10 @@ class Context {
   std::span<const float> logits() const;
 
   int n_past() const { return n_past_; }  ///< tokens in the sequence
-  void truncate(int n_tokens);            ///< forgets the tokens from position n_tokens on
+
+  /// Forgets the tokens from position n_tokens on. False where the model no longer has what stood
+  /// there (a recurrent state, the oldest tokens of a sliding window): clear() and decode again.
+  bool truncate(int n_tokens);
   void clear();
 
  private:

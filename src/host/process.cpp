@@ -10,6 +10,8 @@
 
 #ifdef __APPLE__
 #include <sys/sysctl.h>
+
+#include <array>
 #endif
 
 namespace kvsplit::host {
@@ -41,6 +43,23 @@ int default_threads() {
   const int available = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int physical = physical_cores();
   return physical > 0 ? std::min(available, physical) : available;
+}
+
+std::string processor_name() {
+#ifdef __APPLE__
+  std::array<char, 256> name{};
+  std::size_t size = name.size() - 1;
+  if (sysctlbyname("machdep.cpu.brand_string", name.data(), &size, nullptr, 0) == 0) {
+    return name.data();
+  }
+#else
+  std::ifstream processors("/proc/cpuinfo");
+  for (std::string line; std::getline(processors, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+#endif
+  return "unknown processor";
 }
 
 std::uint64_t peak_rss_bytes() {

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace kvsplit::host {
 
 /// Threads that arithmetic is worth: the physical cores this process may run on.
 int default_threads();
+
+/// The processor, as the system calls it.
+std::string processor_name();
 
 /// Most memory this process has had resident, in bytes.
 std::uint64_t peak_rss_bytes();

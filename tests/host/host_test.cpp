@@ -104,12 +104,40 @@ TEST_F(Host, DecodesInPiecesAndForgets) {
   };
   EXPECT_EQ(top(by_piece), top(expected));
 
-  context.truncate(static_cast<int>(tokens.size()) - 1);
+  EXPECT_TRUE(context.truncate(static_cast<int>(tokens.size()) - 1));
   context.decode(std::span(tokens).last(1), 0);
   EXPECT_EQ(context.n_past(), static_cast<int>(tokens.size()));
   const std::vector<float> again(context.logits().begin(), context.logits().end());
   EXPECT_EQ(top(again), top(expected));
 }
+
+/// Whether a context that holds `n_past` tokens can be cut back to `kept` of them.
+bool can_forget(const std::string& family, int n_past, int kept) {
+  const Model model(KVSPLIT_SOURCE_DIR "/tests/data/models/" + family + ".gguf", "CPU");
+  ContextOptions options;
+  options.cache = parse_stock_cache("f16");
+  options.n_context = n_past;
+  Context context(model, options);
+  const std::vector<Token> tokens(256, model.bos());
+  while (context.n_past() < n_past) {
+    const std::size_t n = std::min<std::size_t>(tokens.size(), n_past - context.n_past());
+    context.decode(std::span(tokens).first(n), n - 1);
+  }
+  return context.truncate(kept);
+}
+
+TEST_F(Host, SaysWhenAModelCannotForget) {
+  EXPECT_TRUE(can_forget("llama", 2048, 5));
+  EXPECT_TRUE(can_forget("llama", 2048, 0));
+  EXPECT_TRUE(can_forget("gemma3", 2048, 2047));
+  EXPECT_FALSE(can_forget("gemma3", 2048, 1000)) << "the window's tokens have been overwritten";
+  EXPECT_TRUE(can_forget("gemma3", 2048, 0));
+  EXPECT_FALSE(can_forget("lfm2", 256, 255)) << "a state has no tokens to take away";
+  EXPECT_TRUE(can_forget("lfm2", 256, 256));
+  EXPECT_TRUE(can_forget("lfm2", 256, 0));
+}
+
+TEST_F(Host, NamesTheProcessor) { EXPECT_FALSE(processor_name().empty()); }
 
 TEST_F(Host, GivesTheReasonWhereAContextCannotBeMade) {
   const Model model(test::demo_model(), "CPU");
