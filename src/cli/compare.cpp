@@ -20,7 +20,7 @@
 namespace kvsplit::cli {
 namespace {
 
-struct CompareOptions : MeasureOptions {
+struct CompareOptions : TextOptions {
   PrecisionListOption packed;
   std::vector<std::string> stock;
   std::string device, rpc;
@@ -29,7 +29,7 @@ struct CompareOptions : MeasureOptions {
 
 void add_options(CLI::App& app, CompareOptions& options) {
   options.chunks = 1;
-  add_measure_options(app, options);
+  add_text_options(app, options);
   add_precision_list_option(app, options.packed);
   app.add_option("--stock", options.stock,
                  "llama.cpp's own cache types to put beside them, for example q8_0/q4_0; or none")
@@ -43,12 +43,9 @@ void add_options(CLI::App& app, CompareOptions& options) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str()
       ->type_name("N");
-  app.add_option(
-         "-r,--repetitions", options.repetitions,
-         "How often speed is measured; the median counts, slow caches are measured less often")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str()
-      ->type_name("N");
+  add_repetitions_option(
+      app, options.repetitions,
+      "How often speed is measured; the median counts, slow caches are measured less often");
   app.add_option(
          "--device", options.device,
          "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels")
@@ -79,29 +76,29 @@ std::vector<host::CacheChoice> caches(const CompareOptions& options) {
   return choices;
 }
 
-void print_heading(const host::Model& model, const measure::ComparisonCall& call,
-                   const CompareOptions& options) {
+std::string heading(const host::Model& model, const measure::ComparisonCall& call,
+                    const CompareOptions& options) {
   const auto file_name = [](const std::string& path) {
     return std::filesystem::path(path).filename().string();
   };
-  fmt::print("{} ({} tokens of context), {} of {} tokens of {}, {} threads\n\n",
-             file_name(model.file()), report::grouped(model.n_context()),
-             call.n_windows == 1 ? "a window" : fmt::format("{} windows", call.n_windows),
-             report::grouped(call.window), file_name(options.text_file()), call.n_threads);
-  std::fflush(stdout);
+  return fmt::format("{} ({} tokens of context), {} of {} tokens of {}, {} threads\n\n",
+                     file_name(model.file()), report::grouped(model.n_context()),
+                     call.n_windows == 1 ? "a window" : fmt::format("{} windows", call.n_windows),
+                     report::grouped(call.window), file_name(options.text_file()), call.n_threads);
 }
 
-void print_results(const std::vector<measure::CacheRecord>& records) {
-  fmt::print("{}\n", report::table(records).text());
+std::string results(const std::vector<measure::CacheRecord>& records) {
+  std::string text = report::table(records).text() + "\n";
   if (records[0].kv_context) {
-    fmt::print("MiB: the cache of {} tokens, as allocated. ",
-               report::grouped(*records[0].kv_context));
+    text += fmt::format("MiB: the cache of {} tokens, as allocated. ",
+                        report::grouped(*records[0].kv_context));
   }
-  fmt::print("Speed: with {} tokens in the cache.\n", report::grouped(*records[0].depth));
+  text += fmt::format("Speed: with {} tokens in the cache.\n", report::grouped(*records[0].depth));
   const std::string legend = report::damage_legend(records);
-  if (!legend.empty()) fmt::print("{}\n", legend);
+  if (!legend.empty()) text += legend + "\n";
   const std::string advice = report::recommendation(records);
-  if (!advice.empty()) fmt::print("\n{}\n", advice);
+  if (!advice.empty()) text += "\n" + advice + "\n";
+  return text;
 }
 
 int run(const CompareOptions& options) {
@@ -129,11 +126,14 @@ int run(const CompareOptions& options) {
   call.n_threads = options.n_threads();
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   bar.clear();
-  print_heading(packed, call, options);
+  const std::string above = heading(packed, call, options);
+  fmt::print("{}", above);
+  std::fflush(stdout);
   const auto records = measure::compare_caches(call);
   bar.clear();
-  print_results(records);
-  if (!options.output.empty()) report::write(options.output, records);
+  const std::string below = results(records);
+  fmt::print("{}", below);
+  if (!options.output.empty()) report::write(options.output, records, above + below);
   return 0;
 }
 

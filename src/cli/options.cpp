@@ -82,9 +82,7 @@ std::string model_file(const std::string& model) {
 
 int MeasureOptions::n_threads() const { return threads > 0 ? threads : host::default_threads(); }
 
-std::string MeasureOptions::text_file() const {
-  return text.empty() ? sample_text().string() : text;
-}
+std::string TextOptions::text_file() const { return text.empty() ? sample_text().string() : text; }
 
 void MeasureOptions::start() const {
   if (!output.empty()) {
@@ -110,14 +108,26 @@ void check_window(int context, int model_context, std::size_t text_tokens,
 
 void add_measure_options(CLI::App& app, MeasureOptions& options) {
   add_model_option(app, options.model);
-  app.add_option("-f,--file", options.text, "Text to measure on (default: one that comes along)")
-      ->type_name("FILE");
   app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
       ->check(CLI::Range(1, 512))
       ->type_name("N");
-  app.add_option("-o,--output", options.output, "Also write the results, to a .json or .csv file")
+  app.add_option("-o,--output", options.output,
+                 "Also write the results, to a .json, .csv or .md file")
       ->type_name("FILE");
   app.add_flag("-v,--verbose", options.verbose, "Show llama.cpp's own log");
+}
+
+void add_text_options(CLI::App& app, TextOptions& options) {
+  add_measure_options(app, options);
+  app.add_option("-f,--file", options.text, "Text to measure on (default: one that comes along)")
+      ->type_name("FILE");
+}
+
+void add_repetitions_option(CLI::App& app, int& repetitions, const std::string& help) {
+  app.add_option("-r,--repetitions", repetitions, help)
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str()
+      ->type_name("N");
 }
 
 }  // namespace kvsplit::cli

@@ -34,22 +34,32 @@ void add_model_option(CLI::App& app, std::string& model);
 /// The file of `model`, by default the demo model's. Error: it has not been pulled yet.
 std::string model_file(const std::string& model);
 
-/// -f, -c, -t, -o, --chunks, --verbose as llama.cpp has them, for commands that measure.
+/// -m, -t, -o, --verbose as llama.cpp has them, for commands that measure.
 struct MeasureOptions {
-  std::string model, text, output;
-  int context = 2048;
-  int chunks = 0;   ///< 0 = all
+  std::string model, output;
   int threads = 0;  ///< 0 = one per core
   bool verbose = false;
 
   int n_threads() const;
-  std::string text_file() const;
   /// Starts llama.cpp. Error: -o is no file that can be written.
   void start() const;
 };
+void add_measure_options(CLI::App& app, MeasureOptions& options);
+
+/// -r: how often speed is measured.
+void add_repetitions_option(CLI::App& app, int& repetitions, const std::string& help);
+
+/// The same with -f, -c and --chunks, for those that measure on a text.
+struct TextOptions : MeasureOptions {
+  std::string text;
+  int context = 2048;
+  int chunks = 0;  ///< 0 = all
+
+  std::string text_file() const;
+};
+void add_text_options(CLI::App& app, TextOptions& options);
+
 /// Error: a window of `context` tokens is longer than the model's context or than the text.
 void check_window(int context, int model_context, std::size_t text_tokens, const std::string& text);
-
-void add_measure_options(CLI::App& app, MeasureOptions& options);
 
 }  // namespace kvsplit::cli

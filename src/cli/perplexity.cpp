@@ -18,12 +18,12 @@
 namespace kvsplit::cli {
 namespace {
 
-struct PerplexityOptions : MeasureOptions {
+struct PerplexityOptions : TextOptions {
   PrecisionListOption caches;
 };
 
 void add_options(CLI::App& app, PerplexityOptions& options) {
-  add_measure_options(app, options);
+  add_text_options(app, options);
   add_precision_list_option(app, options.caches);
   app.add_option("-c,--ctx-size", options.context,
                  "Tokens of a window, whose second half is scored; 0 = 128, 512, 2048, 4096, 8192")
@@ -64,11 +64,11 @@ std::vector<int> windows(const PerplexityOptions& options, int n_context, std::s
 int run(const PerplexityOptions& options) {
   const std::vector<host::CacheChoice> choices = caches(options);
   options.start();
-  const std::string text = read_text(options.text_file());
+  const std::string measured_on = read_text(options.text_file());
   ProgressBar bar;
   const host::Model model(model_file(options.model), "KVSPLIT",
                           [&](double done) { bar.show("loading", done); });
-  const std::vector<host::Token> tokens = model.tokenize(text);
+  const std::vector<host::Token> tokens = model.tokenize(measured_on);
 
   std::vector<measure::CacheRecord> records;
   for (const int window : windows(options, model.n_context(), tokens.size())) {
@@ -87,10 +87,11 @@ int run(const PerplexityOptions& options) {
     records.insert(records.end(), of_window.begin(), of_window.end());
   }
   bar.clear();
-  fmt::print("{}", report::table(records).text());
+  std::string text = report::table(records).text();
   const std::string legend = report::damage_legend(records);
-  if (!legend.empty()) fmt::print("\n{}\n", legend);
-  if (!options.output.empty()) report::write(options.output, records);
+  if (!legend.empty()) text += "\n" + legend + "\n";
+  fmt::print("{}", text);
+  if (!options.output.empty()) report::write(options.output, records, text);
   return 0;
 }
 

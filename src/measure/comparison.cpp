@@ -1,8 +1,5 @@
 #include "measure/comparison.h"
 
-#include <algorithm>
-#include <memory>
-
 #include "base/error.h"
 #include "host/process.h"
 #include "measure/quality.h"
@@ -12,35 +9,21 @@
 namespace kvsplit::measure {
 namespace {
 
-using Contexts = std::vector<std::unique_ptr<host::Context>>;
-
 SpeedCall speed_call(const ComparisonCall& call) {
   SpeedCall speed;
   speed.tokens = call.tokens;
   speed.depth = call.window;
   speed.rounds = call.speed_rounds;
+  speed.seconds_per_cache = 4;
   speed.progress = call.progress;
   return speed;
 }
 
-const host::Model& model_for(const ComparisonCall& call, const host::CacheChoice& cache) {
-  const host::Model* const model = cache.engine == host::Engine::kvsplit ? call.packed : call.stock;
-  if (model == nullptr) throw Error(cache.name() + ": there is no model to measure it on");
-  return *model;
-}
-
-Contexts make_contexts(const ComparisonCall& call) {
+Contexts make_contexts_for(const ComparisonCall& call) {
   host::ContextOptions options;
   options.n_context = call.speed_rounds > 0 ? cells_for_speed(speed_call(call)) : call.window;
-  options.n_threads = call.n_threads;
-  Contexts contexts;
-  for (const host::CacheChoice& cache : call.caches) {
-    const host::Model& model = model_for(call, cache);
-    options.cache = cache;
-    options.n_outputs = piece_tokens(model.n_vocab());
-    contexts.push_back(std::make_unique<host::Context>(model, options));
-  }
-  return contexts;
+  options.n_outputs = piece_tokens(model_for(call, call.caches[0]).n_vocab());
+  return make_contexts(call, options);
 }
 
 QualityCall quality_call(const ComparisonCall& call) {
@@ -92,37 +75,21 @@ void add_quality(const ComparisonCall& call, const Contexts& contexts,
     records[i].kl_stderr = found[i].kl_stderr;
     records[i].same_top_percent = found[i].same_top_percent;
     records[i].scored_tokens = found[i].scored_tokens;
-  }
-}
-
-void add_speed(const ComparisonCall& call, const Contexts& contexts,
-               std::vector<CacheRecord>& records) {
-  const std::vector<Speed> found = measure_speed(contexts, speed_call(call));
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    records[i].prompt_tps = found[i].prompt_tps;
-    records[i].decode_tps = found[i].decode_tps;
-    records[i].depth = call.window;
+    records[i].context = call.window;
   }
 }
 
 }  // namespace
 
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
-  std::vector<CacheRecord> records;
-  for (const host::CacheChoice& cache : call.caches) {
-    CacheRecord record;
-    record.cache = cache.name();
-    record.engine = host::to_string(cache.engine);
-    record.device = model_for(call, cache).device();
-    record.k_bits = cache.k_bits();
-    record.v_bits = cache.v_bits();
-    record.context = call.window;
-    records.push_back(std::move(record));
-  }
+  std::vector<CacheRecord> records = make_records(call);
   add_sizes(call, records);
-  const Contexts contexts = make_contexts(call);
+  const Contexts contexts = make_contexts_for(call);
   add_quality(call, contexts, records);
-  if (call.speed_rounds > 0) add_speed(call, contexts, records);
+  if (call.speed_rounds > 0) {
+    const SpeedCall speed = speed_call(call);
+    add_speeds(speed, measure_speed(contexts, speed), records);
+  }
   for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
   return records;
 }

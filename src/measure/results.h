@@ -5,7 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "measure/statistics.h"
+
 namespace kvsplit::measure {
+
+/// With what, where and when something was measured.
+struct Setting {
+  std::string model;                     ///< its file's name, without the folder
+  std::string kvsplit, llama_cpp, ggml;  ///< versions
+  std::string cpu;
+  std::string kernels;  ///< instruction set of kvsplit's own
+  int threads = 0;
+  std::string date;  ///< UTC, as in 2026-01-31T23:59:59Z
+};
 
 /// One measured cache: a row of every table and file that kvsplit writes. Empty = not measured.
 /// docs/results.md says what each field means; the names are those of the keys.
@@ -25,9 +37,11 @@ struct CacheRecord {
   std::optional<double> same_top_percent;
   std::optional<std::int64_t> scored_tokens;
 
-  std::optional<double> prompt_tps, decode_tps;
+  std::optional<Rate> prompt, decode;
   std::optional<int> depth;  ///< tokens in the cache while speed was measured
+  std::optional<int> prompt_tokens, decode_tokens, speed_rounds;
   std::optional<std::uint64_t> peak_rss_bytes;
+  Setting setting;
 };
 
 }  // namespace kvsplit::measure

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "measure/statistics.h"
+
 namespace kvsplit::measure {
 namespace {
 
@@ -12,59 +14,90 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
+class Run {
+ public:
+  Run(std::span<const std::unique_ptr<host::Context>> contexts, const SpeedCall& call)
+      : contexts_(contexts), call_(call), speeds_(contexts.size()), seconds_(contexts.size()) {
+    for (const auto& context : contexts_) {
+      all_work_ += std::max(0, call_.depth - context->n_past());
+      all_work_ += call_.rounds * (call_.prompt_tokens + work_of_single * call_.decode_tokens);
+    }
+  }
 
-/// Times of one cache.
-struct Samples {
-  std::vector<double> prompt_tps, decode_tps;
-  double seconds = 0;
+  std::vector<Speed> measure() {
+    for (int round = 0; round < call_.rounds; ++round) {
+      for (std::size_t turn = 0; turn < contexts_.size(); ++turn) {
+        const std::size_t i = (turn + static_cast<std::size_t>(round)) % contexts_.size();
+        if (round == 0 || call_.seconds_per_cache == 0 || seconds_[i] < call_.seconds_per_cache) {
+          measure_once(i);
+        }
+      }
+    }
+    return std::move(speeds_);
+  }
 
-  Speed speed() const { return {median(prompt_tps), median(decode_tps)}; }
+ private:
+  static constexpr double work_of_single = 4;  ///< about, in tokens of a prompt
+
+  void measure_once(std::size_t i) {
+    const auto start = Clock::now();
+    host::Context& context = *contexts_[i];
+    if (call_.prompt_tokens > 0) speeds_[i].prompt.push_back(prompt_tps(context));
+    if (call_.decode_tokens > 0) speeds_[i].decode.push_back(decode_tps(context));
+    seconds_[i] += seconds_since(start);
+  }
+
+  double prompt_tps(host::Context& context) {
+    go_to_depth(context);
+    const auto start = Clock::now();
+    decode_until(context, call_.depth + call_.prompt_tokens);
+    return call_.prompt_tokens / seconds_since(start);
+  }
+
+  double decode_tps(host::Context& context) {
+    go_to_depth(context);
+    decode(context, 1);  // the first of a run builds a new graph
+    const auto start = Clock::now();
+    for (int i = 0; i < call_.decode_tokens; ++i) decode(context, 1);
+    const double tps = call_.decode_tokens / seconds_since(start);
+    report(work_of_single * call_.decode_tokens);
+    return tps;
+  }
+
+  void go_to_depth(host::Context& context) {
+    if (context.n_past() > call_.depth && !context.truncate(call_.depth)) context.clear();
+    decode_until(context, call_.depth);
+  }
+
+  void decode_until(host::Context& context, int n_past) {
+    while (context.n_past() < n_past) {
+      const int n_tokens = std::min(context.n_batch(), n_past - context.n_past());
+      decode(context, n_tokens);
+      report(n_tokens);
+    }
+  }
+
+  /// Logits of the last token, as a program that generates text takes them.
+  void decode(host::Context& context, int n_tokens) {
+    const auto from = static_cast<std::size_t>(context.n_past());
+    std::vector<host::Token> tokens(static_cast<std::size_t>(n_tokens));
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = call_.tokens[(from + i) % call_.tokens.size()];
+    }
+    context.decode(tokens, tokens.size() - 1);
+  }
+
+  void report(double work) {
+    work_ += work;
+    if (call_.progress) call_.progress("speed", std::min(1.0, work_ / all_work_));
+  }
+
+  std::span<const std::unique_ptr<host::Context>> contexts_;
+  const SpeedCall& call_;
+  std::vector<Speed> speeds_;
+  std::vector<double> seconds_;  ///< that each context has taken
+  double all_work_ = 0, work_ = 0;
 };
-
-/// Tokens from the text's start on, as often as needed.
-std::vector<host::Token> take(std::span<const host::Token> text, int n_tokens) {
-  std::vector<host::Token> tokens(static_cast<std::size_t>(n_tokens));
-  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = text[i % text.size()];
-  return tokens;
-}
-
-void fill(host::Context& context, const SpeedCall& call) {
-  if (context.n_past() > call.depth) context.truncate(call.depth);
-  while (context.n_past() < call.depth) {
-    const int n = std::min(context.n_batch(), call.depth - context.n_past());
-    context.decode(take(call.tokens, n), static_cast<std::size_t>(n));
-  }
-}
-
-void measure_once(host::Context& context, const SpeedCall& call, Samples& samples) {
-  const auto total_start = Clock::now();
-  fill(context, call);
-
-  const std::vector<host::Token> prompt = take(call.tokens, call.prompt_tokens);
-  const auto batch = static_cast<std::size_t>(context.n_batch());
-  const auto prompt_start = Clock::now();
-  for (std::size_t at = 0; at < prompt.size(); at += batch) {
-    const std::size_t n = std::min(batch, prompt.size() - at);
-    context.decode(std::span(prompt).subspan(at, n), n - 1);
-  }
-  samples.prompt_tps.push_back(call.prompt_tokens / seconds_since(prompt_start));
-  context.truncate(call.depth);
-
-  const std::vector<host::Token> tokens = take(call.tokens, call.decode_tokens + 1);
-  context.decode(std::span(tokens).first(1), 0);  // the first of a run builds a new graph
-  const auto decode_start = Clock::now();
-  for (std::size_t i = 1; i < tokens.size(); ++i) {
-    context.decode(std::span(tokens).subspan(i, 1), 0);
-  }
-  samples.decode_tps.push_back(call.decode_tokens / seconds_since(decode_start));
-  context.truncate(call.depth);
-  samples.seconds += seconds_since(total_start);
-}
 
 }  // namespace
 
@@ -74,21 +107,21 @@ int cells_for_speed(const SpeedCall& call) {
 
 std::vector<Speed> measure_speed(std::span<const std::unique_ptr<host::Context>> contexts,
                                  const SpeedCall& call) {
-  std::vector<Samples> samples(contexts.size());
-  const auto total = static_cast<double>(contexts.size()) * call.rounds;
-  double done = 0;
-  for (int round = 0; round < call.rounds; ++round) {
-    for (std::size_t i = 0; i < contexts.size(); ++i) {
-      if (round == 0 || samples[i].seconds < call.seconds_per_cache) {
-        measure_once(*contexts[i], call, samples[i]);
-      }
-      if (call.progress) call.progress("speed", ++done / total);
-    }
+  return Run(contexts, call).measure();
+}
+
+void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
+                std::span<CacheRecord> records) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Speed& speed = speeds[i];
+    CacheRecord& record = records[i];
+    record.depth = call.depth;
+    record.prompt_tokens = call.prompt_tokens;
+    record.decode_tokens = call.decode_tokens;
+    record.speed_rounds = static_cast<int>(std::max(speed.prompt.size(), speed.decode.size()));
+    if (!speed.prompt.empty()) record.prompt = rate(speed.prompt, speeds[0].prompt);
+    if (!speed.decode.empty()) record.decode = rate(speed.decode, speeds[0].decode);
   }
-  std::vector<Speed> speeds;
-  speeds.reserve(samples.size());
-  for (const Samples& of_context : samples) speeds.push_back(of_context.speed());
-  return speeds;
 }
 
 }  // namespace kvsplit::measure

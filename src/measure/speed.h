@@ -6,32 +6,39 @@
 
 #include "host/context.h"
 #include "measure/progress.h"
+#include "measure/results.h"
 
 namespace kvsplit::measure {
 
+/// Tokens per second at a depth, a number per round; empty where they were not asked for.
 struct Speed {
-  double prompt_tps = 0;  ///< tokens per second of a prompt piece, at `depth`
-  double decode_tps = 0;  ///< tokens per second one by one, at `depth`
+  std::vector<double> prompt;  ///< tokens of a prompt piece
+  std::vector<double> decode;  ///< tokens one by one
 };
 
 struct SpeedCall {
-  std::span<const host::Token> tokens;  ///< a text to take tokens from, at least `depth` of them
+  std::span<const host::Token> tokens;  ///< to decode, from the start on and as often as needed
   int depth = 2048;                     ///< tokens in the cache before a measurement
-  int prompt_tokens = 512;              ///< of a prompt piece
-  int decode_tokens = 32;               ///< decoded one by one
+  int prompt_tokens = 512;              ///< of a prompt piece; 0 = not measured
+  int decode_tokens = 32;               ///< decoded one by one; 0 = not measured
   int rounds = 3;
   /// A cache that has taken this long is left out of further rounds: slow caches are measured
-  /// once, fast ones, which noise disturbs more, in every round.
-  double seconds_per_cache = 4;
+  /// once, fast ones, which noise disturbs more, in every round. 0 = none is left out.
+  double seconds_per_cache = 0;
   Progress progress;  ///< may be empty
 };
 
 /// Cells that a context must have for measure_speed().
 int cells_for_speed(const SpeedCall& call);
 
-/// Measures the contexts in turn, round after round, so that a machine that slows down slows all of
-/// them; each result is the median over its rounds. One result per context.
+/// Measures the contexts in turn, round after round and each round beginning with another one, so
+/// that what slows down the machine slows down all of them. One result per context. What a context
+/// holds before is kept as far as the depth goes.
 std::vector<Speed> measure_speed(std::span<const std::unique_ptr<host::Context>> contexts,
                                  const SpeedCall& call);
+
+/// Writes them into the records, one for each; the first is the baseline of ratios.
+void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
+                std::span<CacheRecord> records);
 
 }  // namespace kvsplit::measure

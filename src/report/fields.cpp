@@ -6,6 +6,8 @@ namespace kvsplit::report {
 namespace {
 
 using measure::CacheRecord;
+using measure::Rate;
+using measure::Setting;
 
 template <class Value>
 Json as_json(const Value& value) {
@@ -22,9 +24,18 @@ Json member(const CacheRecord& record) {
   return as_json(record.*Member);
 }
 
-}  // namespace
+template <auto Side, auto Member>
+Json of_rate(const CacheRecord& record) {
+  const std::optional<Rate>& rate = record.*Side;
+  return rate ? Json((*rate).*Member) : Json(nullptr);
+}
 
-const std::array<Field, 20> fields = {{
+template <auto Member>
+Json of_setting(const CacheRecord& record) {
+  return as_json(record.setting.*Member);
+}
+
+constexpr Field all_fields[] = {
     {"cache", member<&CacheRecord::cache>},
     {"engine", member<&CacheRecord::engine>},
     {"device", member<&CacheRecord::device>},
@@ -41,10 +52,31 @@ const std::array<Field, 20> fields = {{
     {"kl_stderr", member<&CacheRecord::kl_stderr>},
     {"same_top_percent", member<&CacheRecord::same_top_percent>},
     {"scored_tokens", member<&CacheRecord::scored_tokens>},
-    {"prompt_tps", member<&CacheRecord::prompt_tps>},
-    {"decode_tps", member<&CacheRecord::decode_tps>},
+    {"prompt_tps", of_rate<&CacheRecord::prompt, &Rate::median>},
+    {"prompt_tps_min", of_rate<&CacheRecord::prompt, &Rate::min>},
+    {"prompt_tps_max", of_rate<&CacheRecord::prompt, &Rate::max>},
+    {"prompt_ratio", of_rate<&CacheRecord::prompt, &Rate::ratio>},
+    {"decode_tps", of_rate<&CacheRecord::decode, &Rate::median>},
+    {"decode_tps_min", of_rate<&CacheRecord::decode, &Rate::min>},
+    {"decode_tps_max", of_rate<&CacheRecord::decode, &Rate::max>},
+    {"decode_ratio", of_rate<&CacheRecord::decode, &Rate::ratio>},
     {"depth", member<&CacheRecord::depth>},
+    {"prompt_tokens", member<&CacheRecord::prompt_tokens>},
+    {"decode_tokens", member<&CacheRecord::decode_tokens>},
+    {"speed_rounds", member<&CacheRecord::speed_rounds>},
     {"peak_rss_bytes", member<&CacheRecord::peak_rss_bytes>},
-}};
+    {"model", of_setting<&Setting::model>},
+    {"threads", of_setting<&Setting::threads>},
+    {"cpu", of_setting<&Setting::cpu>},
+    {"kernels", of_setting<&Setting::kernels>},
+    {"kvsplit", of_setting<&Setting::kvsplit>},
+    {"llama_cpp", of_setting<&Setting::llama_cpp>},
+    {"ggml", of_setting<&Setting::ggml>},
+    {"date", of_setting<&Setting::date>},
+};
+
+}  // namespace
+
+std::span<const Field> fields() { return all_fields; }
 
 }  // namespace kvsplit::report

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "measure/results.h"
 
@@ -16,6 +16,6 @@ struct Field {
 };
 
 /// All keys, in the order in which they are written. docs/results.md explains each.
-extern const std::array<Field, 20> fields;
+std::span<const Field> fields();
 
 }  // namespace kvsplit::report

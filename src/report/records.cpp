@@ -31,6 +31,8 @@ std::string if_measured(const std::optional<Value>& value, Format format) {
 
 std::string with_sign(double percent) { return fmt::format("{:+.2f} %", percent); }
 
+std::string median(const measure::Rate& rate) { return significant(rate.median); }
+
 const std::vector<TableColumn>& table_columns() {
   static const std::vector<TableColumn> columns = {
       {"cache", [](const CacheRecord& r) { return r.cache; }, Table::Align::left},
@@ -51,8 +53,8 @@ const std::vector<TableColumn>& table_columns() {
            return fmt::format("{:.2f}", static_cast<double>(n) / (1 << 20));
          });
        }},
-      {"prompt t/s", [](const CacheRecord& r) { return if_measured(r.prompt_tps, significant); }},
-      {"decode t/s", [](const CacheRecord& r) { return if_measured(r.decode_tps, significant); }},
+      {"prompt t/s", [](const CacheRecord& r) { return if_measured(r.prompt, median); }},
+      {"decode t/s", [](const CacheRecord& r) { return if_measured(r.decode, median); }},
       {"perplexity",
        [](const CacheRecord& r) {
          return if_measured(r.ppl, [](double x) { return fmt::format("{:.3f}", x); });
@@ -119,7 +121,7 @@ std::string json(Records records) {
   Json list = Json::array();
   for (const CacheRecord& record : records) {
     Json object = Json::object();
-    for (const Field& field : fields) object[field.key] = field.value(record);
+    for (const Field& field : fields()) object[field.key] = field.value(record);
     list.push_back(std::move(object));
   }
   return list.dump(2) + "\n";
@@ -128,7 +130,7 @@ std::string json(Records records) {
 std::string csv(Records records) {
   const auto line = [](const auto& cell) {
     std::string text;
-    for (const Field& field : fields) text += (text.empty() ? "" : ",") + cell(field);
+    for (const Field& field : fields()) text += (text.empty() ? "" : ",") + cell(field);
     return text + "\n";
   };
   std::string text = line([](const Field& field) { return std::string(field.key); });
@@ -139,14 +141,18 @@ std::string csv(Records records) {
 }
 
 void check_file_name(const std::string& file) {
-  if (ends_with(file, ".json") || ends_with(file, ".csv")) return;
-  throw Error(fmt::format("-o {}: expected a name that ends in .json or .csv", file));
+  if (ends_with(file, ".json") || ends_with(file, ".csv") || ends_with(file, ".md")) return;
+  throw Error(fmt::format("-o {}: expected a name that ends in .json, .csv or .md", file));
 }
 
-void write(const std::string& file, Records records) {
+void write(const std::string& file, Records records, const std::string& markdown) {
   check_file_name(file);
   std::ofstream stream(file, std::ios::binary);
-  stream << (ends_with(file, ".json") ? json(records) : csv(records));
+  if (ends_with(file, ".md")) {
+    stream << markdown;
+  } else {
+    stream << (ends_with(file, ".json") ? json(records) : csv(records));
+  }
   stream.close();
   if (!stream) throw Error(fmt::format("-o {}: cannot be written", file));
 }

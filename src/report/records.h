@@ -20,10 +20,11 @@ std::string json(Records records);
 /// The same keys as columns, in the same order; empty where nothing was measured.
 std::string csv(Records records);
 
-/// Writes json() or csv(), as the file's name ends. Error: neither ending, or it cannot be written.
-void write(const std::string& file, Records records);
+/// Writes json(), csv() or, to a .md file, `markdown`, as the name ends: what the screen shows.
+/// Error: another ending, or it cannot be written.
+void write(const std::string& file, Records records, const std::string& markdown);
 
-/// Error: `file` ends neither in .json nor in .csv. To be asked before measuring, not after.
+/// Error: `file` ends in none of .json, .csv and .md. To be asked before measuring, not after.
 void check_file_name(const std::string& file);
 
 }  // namespace kvsplit::report

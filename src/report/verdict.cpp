@@ -16,7 +16,7 @@ bool is_better(const CacheRecord& a, const CacheRecord& b) {
   const auto a_bytes = static_cast<double>(*a.kv_bytes);
   const auto b_bytes = static_cast<double>(*b.kv_bytes);
   if (a_bytes * tie < b_bytes || b_bytes * tie < a_bytes) return a_bytes < b_bytes;
-  if (a.decode_tps && b.decode_tps) return *a.decode_tps > *b.decode_tps;
+  if (a.decode && b.decode) return a.decode->median > b.decode->median;
   return *a.kl_mean < *b.kl_mean;
 }
 
@@ -25,13 +25,10 @@ std::string name(const CacheRecord& record) {
 }
 
 /// "; prompts 1.21 and decoding 1.63 times as fast", what was measured of it.
-std::string speed_phrase(const CacheRecord& record, const CacheRecord& baseline) {
-  if (!record.decode_tps || !baseline.decode_tps || !record.prompt_tps || !baseline.prompt_tps) {
-    return "";
-  }
+std::string speed_phrase(const CacheRecord& record) {
+  if (!record.prompt || !record.decode) return "";
   return fmt::format("; at {} tokens prompts run at {:.2f} and decoding at {:.2f} times its speed",
-                     grouped(record.depth.value_or(0)), *record.prompt_tps / *baseline.prompt_tps,
-                     *record.decode_tps / *baseline.decode_tps);
+                     grouped(record.depth.value_or(0)), record.prompt->ratio, record.decode->ratio);
 }
 
 }  // namespace
@@ -60,8 +57,7 @@ std::string recommendation(std::span<const CacheRecord> records) {
       "Take {}, the smallest cache without visible damage: {} instead of {} ({:.1f} times smaller "
       "than {}), perplexity {:+.2f} %, KL {}{}.",
       name(*best), bytes(packed), bytes(full), full / packed, name(baseline),
-      best->ppl_change_percent.value_or(0), significant(*best->kl_mean),
-      speed_phrase(*best, baseline));
+      best->ppl_change_percent.value_or(0), significant(*best->kl_mean), speed_phrase(*best));
 }
 
 std::string damage_legend(std::span<const CacheRecord> records) {

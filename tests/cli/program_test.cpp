@@ -42,7 +42,7 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("perplexity --kvq-key 9", "no codec of 9 bits");
   expect_refusal("perplexity --kvq 8 --kvq-val 4", "--kvq says both widths");
   expect_refusal("compare --stock q3", "cache type 'q3'");
-  expect_refusal("compare -o results.txt", ".json or .csv");
+  expect_refusal("compare -o results.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
   expect_refusal("compare -f /no/such/text", "/no/such/text: no such file");
   expect_refusal("exec", "a program is required");

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/backend.h"
@@ -59,7 +60,7 @@ TEST_F(Sizes, CostPerTokenIsWhatALongerCacheAdds) {
   EXPECT_DOUBLE_EQ(cost.fixed_bytes + 8192 * cost.bytes_per_token, allocated);
 }
 
-TEST(Speed, IsMeasuredAtItsDepthAndLeavesTheContextThere) {
+TEST(Speed, IsMeasuredAtItsDepth) {
   host::start();
   const host::Model model(test::demo_model(), "CPU");
   SpeedCall call;
@@ -69,8 +70,8 @@ TEST(Speed, IsMeasuredAtItsDepthAndLeavesTheContextThere) {
   call.prompt_tokens = 128;
   call.decode_tokens = 4;
   call.rounds = 2;
-  std::vector<std::string> steps;
-  call.progress = [&](const std::string& what, double) { steps.push_back(what); };
+  std::vector<double> progress;
+  call.progress = [&](const std::string&, double done) { progress.push_back(done); };
   std::vector<std::unique_ptr<host::Context>> contexts;
   for (const char* types : {"f16", "q4_0"}) {
     host::ContextOptions options;
@@ -81,11 +82,41 @@ TEST(Speed, IsMeasuredAtItsDepthAndLeavesTheContextThere) {
   const std::vector<Speed> speeds = measure_speed(contexts, call);
   ASSERT_EQ(speeds.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
-    EXPECT_GT(speeds[i].prompt_tps, 0);
-    EXPECT_GT(speeds[i].decode_tps, 0);
-    EXPECT_EQ(contexts[i]->n_past(), 300);
+    ASSERT_EQ(speeds[i].prompt.size(), 2U);
+    ASSERT_EQ(speeds[i].decode.size(), 2U);
+    EXPECT_GT(speeds[i].prompt[1], 0);
+    EXPECT_GT(speeds[i].decode[1], 0);
+    EXPECT_EQ(contexts[i]->n_past(), 300 + 1 + 4);
   }
-  EXPECT_EQ(steps.size(), 4U);
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
+  EXPECT_EQ(progress.back(), 1.0);
+}
+
+TEST(Speed, LeavesSlowCachesOutOfFurtherRounds) {
+  host::start();
+  const host::Model model(KVSPLIT_SOURCE_DIR "/tests/data/models/llama.gguf", "CPU");
+  const std::vector<host::Token> tokens = {1, 2, 3};
+  SpeedCall call;
+  call.tokens = tokens;
+  call.depth = 0;
+  call.prompt_tokens = 8;
+  call.decode_tokens = 0;
+  call.rounds = 3;
+  call.seconds_per_cache = 1e-9;
+  std::vector<std::unique_ptr<host::Context>> contexts;
+  host::ContextOptions options;
+  options.cache = host::parse_stock_cache("f16");
+  options.n_context = 256;
+  contexts.push_back(std::make_unique<host::Context>(model, options));
+  const std::vector<Speed> speeds = measure_speed(contexts, call);
+  EXPECT_EQ(speeds[0].prompt.size(), 1U);
+  EXPECT_TRUE(speeds[0].decode.empty());
+
+  std::vector<CacheRecord> records(1);
+  add_speeds(call, speeds, records);
+  EXPECT_EQ(records[0].speed_rounds, 1);
+  EXPECT_EQ(records[0].prompt->ratio, 1);
+  EXPECT_FALSE(records[0].decode.has_value());
 }
 
 }  // namespace

@@ -40,10 +40,11 @@ CacheRecord measured() {
 
 TEST(Records, HaveTheKeysThatAreDocumented) {
   const std::set<std::string> promised = {
-      "cache",         "engine",        "k_bits",           "v_bits",     "k_bits_all_in",
-      "v_bits_all_in", "context",       "kv_bytes",         "ppl",        "ppl_change_percent",
-      "kl_mean",       "kl_stderr",     "same_top_percent", "prompt_tps", "decode_tps",
-      "depth",         "peak_rss_bytes"};
+      "cache",         "engine",         "k_bits",           "v_bits",       "k_bits_all_in",
+      "v_bits_all_in", "context",        "kv_bytes",         "ppl",          "ppl_change_percent",
+      "kl_mean",       "kl_stderr",      "same_top_percent", "prompt_tps",   "decode_tps",
+      "depth",         "peak_rss_bytes", "prompt_tps_min",   "decode_ratio", "speed_rounds",
+      "cpu",           "threads",        "kernels",          "date"};
   const std::vector<CacheRecord> records = {measured()};
   const Json list = Json::parse(json(records));
   ASSERT_EQ(list.size(), 1U);
@@ -65,6 +66,22 @@ TEST(Records, KeepNumbersAndSayNullWhereNothingWasMeasured) {
   EXPECT_EQ(record["kl_mean"], 0.0078125);
   EXPECT_TRUE(record["prompt_tps"].is_null());
   EXPECT_TRUE(record["peak_rss_bytes"].is_null());
+}
+
+TEST(Records, SpreadSpeedsAndTheirSettingOverKeysOfTheirOwn) {
+  CacheRecord measured_speed = measured();
+  measured_speed.decode = {.median = 60, .min = 50, .max = 75, .ratio = 1.5};
+  measured_speed.setting.cpu = "a processor";
+  measured_speed.setting.threads = 2;
+  const std::vector<CacheRecord> records = {measured_speed};
+  const Json record = Json::parse(json(records))[0];
+  EXPECT_EQ(record["decode_tps"], 60);
+  EXPECT_EQ(record["decode_tps_min"], 50);
+  EXPECT_EQ(record["decode_tps_max"], 75);
+  EXPECT_EQ(record["decode_ratio"], 1.5);
+  EXPECT_TRUE(record["prompt_ratio"].is_null());
+  EXPECT_EQ(record["cpu"], "a processor");
+  EXPECT_EQ(record["threads"], 2);
 }
 
 TEST(Records, AsCsvHaveAHeaderAndOneLineEach) {
@@ -115,18 +132,17 @@ TEST(Records, AreWrittenAsTheNameEnds) {
   const std::vector<CacheRecord> records = {measured()};
   const auto folder = std::filesystem::temp_directory_path();
   const std::string file = (folder / ("kvsplit-records-" + std::to_string(getpid()))).string();
-  write(file + ".json", records);
-  write(file + ".csv", records);
+  for (const char* ending : {".json", ".csv", ".md"}) write(file + ending, records, "as shown");
   const auto contents = [](const std::string& name) {
     std::ifstream stream(name);
     return std::string(std::istreambuf_iterator<char>(stream), {});
   };
   EXPECT_EQ(contents(file + ".json"), json(records));
   EXPECT_EQ(contents(file + ".csv"), csv(records));
-  std::filesystem::remove(file + ".json");
-  std::filesystem::remove(file + ".csv");
-  EXPECT_THROW(write(file + ".txt", records), Error);
-  EXPECT_THROW(write("/no/such/folder/x.csv", records), Error);
+  EXPECT_EQ(contents(file + ".md"), "as shown");
+  for (const char* ending : {".json", ".csv", ".md"}) std::filesystem::remove(file + ending);
+  EXPECT_THROW(write(file + ".txt", records, ""), Error);
+  EXPECT_THROW(write("/no/such/folder/x.csv", records, ""), Error);
 }
 
 }  // namespace

@@ -37,9 +37,21 @@ TEST(Recommendation, AmongEqualsIsTheFastest) {
                                       cache("K8V4", 73, 0.006)};
   records[1].engine = "stock";
   EXPECT_TRUE(begins_with(recommendation(records), "Take llama.cpp's own q8_0/q4_0"));
-  records[1].decode_tps = 60;
-  records[2].decode_tps = 100;
+  records[1].decode = measure::Rate{.median = 60};
+  records[2].decode = measure::Rate{.median = 100};
   EXPECT_TRUE(begins_with(recommendation(records), "Take K8V4"));
+}
+
+TEST(Recommendation, SaysWhatItDoesToSpeed) {
+  std::vector<CacheRecord> records = {cache("FP16", 180, 0), cache("K8V4", 73, 0.006)};
+  records[1].prompt = measure::Rate{.median = 250, .ratio = 1.25};
+  EXPECT_EQ(recommendation(records).find("speed"), std::string::npos) << "decoding is not known";
+  records[1].decode = measure::Rate{.median = 75, .ratio = 1.5};
+  records[1].depth = 2048;
+  EXPECT_NE(recommendation(records).find(
+                "at 2,048 tokens prompts run at 1.25 and decoding at 1.50 times its speed"),
+            std::string::npos)
+      << recommendation(records);
 }
 
 TEST(Recommendation, IsToStayWhereEverythingDoesDamage) {

@@ -1,0 +1,61 @@
+#include "measure/cache_set.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "base/error.h"
+#include "host/process.h"
+#include "kernels/attend.h"
+#include "kvsplit_build_config.h"
+
+namespace kvsplit::measure {
+
+const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache) {
+  const host::Model* const model = cache.engine == host::Engine::kvsplit ? set.packed : set.stock;
+  if (model == nullptr) throw Error(cache.name() + ": there is no model to measure it on");
+  return *model;
+}
+
+Setting describe_setting(const CacheSet& set) {
+  const std::string& file = model_for(set, set.caches[0]).file();
+  Setting setting;
+  setting.model = std::filesystem::path(file).filename().string();
+  setting.kvsplit = build_config::version;
+  setting.llama_cpp = build_config::llama_cpp_version;
+  setting.ggml = build_config::ggml_version;
+  setting.cpu = host::processor_name();
+  setting.kernels = kernels().name;
+  setting.threads = set.n_threads;
+  setting.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  return setting;
+}
+
+std::vector<CacheRecord> make_records(const CacheSet& set) {
+  CacheRecord record;
+  record.setting = describe_setting(set);
+  std::vector<CacheRecord> records;
+  for (const host::CacheChoice& cache : set.caches) {
+    record.cache = cache.name();
+    record.engine = host::to_string(cache.engine);
+    record.device = model_for(set, cache).device();
+    record.k_bits = cache.k_bits();
+    record.v_bits = cache.v_bits();
+    records.push_back(record);
+  }
+  return records;
+}
+
+Contexts make_contexts(const CacheSet& set, host::ContextOptions options) {
+  options.n_threads = set.n_threads;
+  Contexts contexts;
+  for (const host::CacheChoice& cache : set.caches) {
+    options.cache = cache;
+    contexts.push_back(std::make_unique<host::Context>(model_for(set, cache), options));
+  }
+  return contexts;
+}
+
+}  // namespace kvsplit::measure

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "host/cache_choice.h"
+#include "host/context.h"
+#include "host/model.h"
+#include "measure/results.h"
+
+namespace kvsplit::measure {
+
+/// Caches that are measured side by side, and the models that they are made on.
+struct CacheSet {
+  const host::Model* packed = nullptr;  ///< the model on KVSPLIT, for caches of kvsplit; or null
+  const host::Model* stock = nullptr;   ///< … and elsewhere, for llama.cpp's own; or null
+  std::span<const host::CacheChoice> caches;  ///< the first is the baseline
+  int n_threads = 1;
+};
+
+/// Error: there is no model for that cache.
+const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache);
+
+/// What is known before anything is measured, for a heading.
+Setting describe_setting(const CacheSet& set);
+
+/// One record per cache that says what it is of and nothing else yet.
+std::vector<CacheRecord> make_records(const CacheSet& set);
+
+using Contexts = std::vector<std::unique_ptr<host::Context>>;
+
+/// One per cache, all alive at once. `options`: all but the cache and the threads.
+Contexts make_contexts(const CacheSet& set, host::ContextOptions options);
+
+}  // namespace kvsplit::measure
