@@ -28,6 +28,7 @@ void add_run(CLI::App& program, int& exit_code, const HandedOn& handed_on);
 void add_chat(CLI::App& program, int& exit_code, const HandedOn& handed_on);
 void add_serve(CLI::App& program, int& exit_code, const HandedOn& handed_on);
 
+void add_bench(CLI::App& program, int& exit_code);
 void add_compare(CLI::App& program, int& exit_code);
 void add_perplexity(CLI::App& program, int& exit_code);
 void add_info(CLI::App& program, int& exit_code);

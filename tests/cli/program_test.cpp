@@ -43,6 +43,12 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("perplexity --kvq 8 --kvq-val 4", "--kvq says both widths");
   expect_refusal("compare --stock q3", "cache type 'q3'");
   expect_refusal("compare -o results.txt", ".json, .csv or .md");
+  expect_refusal("bench -p 0 -n 0", "nothing to measure");
+  expect_refusal("bench -d deep", "--n-depth");
+  expect_refusal("bench -r 0", "--repetitions");
+  expect_refusal("bench --kvq K7V4", "no codec of 7 bits");
+  expect_refusal("bench --stock q3", "cache type 'q3'");
+  expect_refusal("bench -o speed.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
   expect_refusal("compare -f /no/such/text", "/no/such/text: no such file");
   expect_refusal("exec", "a program is required");
@@ -67,7 +73,7 @@ TEST(Program, SaysWhatIsWrongWithAModel) {
 
 TEST(Program, HelpsWithAnExampleForEachCommand) {
   for (const char* command :
-       {"compare", "run", "chat", "serve", "exec", "perplexity", "info", "pull"}) {
+       {"compare", "run", "chat", "serve", "exec", "perplexity", "bench", "info", "pull"}) {
     const ProgramResult result = kvsplit(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))
