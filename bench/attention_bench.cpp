@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -84,14 +86,42 @@ AttentionCall make_call(const Layer& layer, int n_tokens, std::vector<float>& q,
   return call;
 }
 
+/// As many equal layers as it takes to come from memory and not from a processor's cache.
+class Layers {
+ public:
+  Layers(const Layer& layer, std::size_t wanted_bytes) {
+    const std::size_t n = wanted_bytes / layer.bytes() + 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      k_.push_back(copy(layer.k_tensor()));
+      v_.push_back(copy(layer.v_tensor()));
+    }
+  }
+  std::size_t size() const { return k_.size(); }
+  const PackedTensor& k(std::size_t i) { return **k_[i]; }
+  const PackedTensor& v(std::size_t i) { return **v_[i]; }
+
+ private:
+  static std::unique_ptr<test::OwnedTensor> copy(const PackedTensor& tensor) {
+    auto result = std::make_unique<test::OwnedTensor>(tensor.format(), tensor.side(),
+                                                      tensor.cells(), tensor.head_dim());
+    std::memcpy((*result)->memory(), tensor.memory(),
+                PackedTensor::bytes(tensor.format(), tensor.cells()));
+    return result;
+  }
+  std::vector<std::unique_ptr<test::OwnedTensor>> k_, v_;
+};
+
 void attend(benchmark::State& state, const Model& model, int k_bits, int v_bits, int n_tokens) {
   const Layer layer(model, k_bits, v_bits);
   std::vector<float> q, out;
   std::vector<Half> mask;
   const AttentionCall call = make_call(layer, n_tokens, q, mask, out);
   Workspace workspace(1);
+  Layers layers(layer, n_tokens == 1 ? std::size_t{80} << 20U : 1);
+  std::size_t next = 0;
   for (auto _ : state) {
-    kvsplit::attend(layer.k_tensor(), layer.v_tensor(), call, workspace, {});
+    kvsplit::attend(layers.k(next), layers.v(next), call, workspace, {});
+    next = (next + 1) % layers.size();
     benchmark::DoNotOptimize(out.data());
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(layer.bytes()) * state.iterations());

@@ -142,7 +142,7 @@ std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, int
                                        std::array<GroupTiles, max_head_groups>& room) {
   std::size_t n = 0;
   for (const GroupLayout& group : tensor.head_groups(head)) {
-    room[n++] = {tensor.tiles(group, stream), group.tile_bytes, group.bits};
+    room[n++] = {tensor.tiles(group, stream), group.tile_stride, group.bits};
   }
   return {room.data(), n};
 }

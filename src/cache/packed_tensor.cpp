@@ -121,12 +121,12 @@ std::int64_t PackedTensor::tile_number(std::int64_t row) const {
 }
 
 std::byte* PackedTensor::tile(const GroupLayout& group, std::int64_t row) const {
-  return memory_ + group.offset + static_cast<std::size_t>(tile_number(row)) * group.tile_bytes;
+  return memory_ + group.offset + static_cast<std::size_t>(tile_number(row)) * group.tile_stride;
 }
 
 std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) const {
   return memory_ + group.offset +
-         static_cast<std::size_t>(stream * tiles_per_stream(cells_)) * group.tile_bytes;
+         static_cast<std::size_t>(stream * tiles_per_stream(cells_)) * group.tile_stride;
 }
 
 int PackedTensor::row_in_tile(std::int64_t row) const {
@@ -244,7 +244,10 @@ void PackedTensor::copy_stream(std::int64_t from, std::int64_t to) {
   if (from == to) return;
   const auto n_tiles = static_cast<std::size_t>(tiles_per_stream(cells_));
   for (const GroupLayout& group : layout_.groups) {
-    std::memcpy(tiles(group, to), tiles(group, from), n_tiles * group.tile_bytes);
+    for (std::size_t i = 0; i < n_tiles; ++i) {
+      const std::size_t at = i * group.tile_stride;
+      std::memcpy(tiles(group, to) + at, tiles(group, from) + at, group.tile_bytes);
+    }
   }
 }
 

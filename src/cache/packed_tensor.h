@@ -30,9 +30,9 @@ struct WriteCall {
   std::span<const std::int64_t> rows;  ///< destination of each; a row may be written again
 };
 
-/// One layer's packed keys or values, in memory that somebody else owns. Each group's tiles lie one
-/// after the other (codec/tile_layout.h), whatever the head size, which is only known once the
-/// host's first graph is seen: bind_heads() tells it before the first write or attention.
+/// One layer's packed keys or values, in memory that somebody else owns. Where its tiles lie
+/// (codec/tile_layout.h) does not depend on the head size, which is only known once the host's
+/// first graph is seen: bind_heads() tells it before the first write or attention.
 class PackedTensor {
  public:
   /// Exactly the bytes that the constructor's memory must have: nothing is kept beside them but a

@@ -7,11 +7,12 @@
 #include "codec/row_format.h"
 #include "kernels/bit_planes.h"
 
-// Where the bits of a packed tensor lie. Rows (tokens) are packed in tiles of 64; each group of 16
-// channels keeps all its tiles one after the other, so that attention over a head streams through
-// memory whatever the number of heads:
+// Where the bits of a packed tensor lie. Rows (tokens) are packed in tiles of 64. Four groups of 16
+// channels, a strand, keep their tiles one after the other, so that attention over a head streams
+// through memory, in as few places at once as can be had while the size of heads is not known:
 //
-//   tensor  [ group 0: tile 0, tile 1, … | group 1: tile 0, … | … ]
+//   tensor  [ strand 0 | strand 1 | … ]                                   64 channels each
+//   strand  [ tile 0 of its groups | tile 1 of its groups | … ]
 //   tile    [ block 0 | block 1 | block 2 | block 3 | 64 scales of one byte ]
 //   block   16 channels of 16 rows
 //
@@ -26,9 +27,10 @@ namespace kvsplit {
 struct GroupLayout {
   int first_channel = 0;
   int bits = 0;
-  std::size_t offset = 0;      ///< of its first tile, bytes
-  std::size_t tile_bytes = 0;  ///< from tile to tile
-  std::size_t raw_offset = 0;  ///< in a saved row (packed_tensor.h)
+  std::size_t offset = 0;       ///< of its first tile, bytes
+  std::size_t tile_bytes = 0;   ///< of a tile
+  std::size_t tile_stride = 0;  ///< from tile to tile
+  std::size_t raw_offset = 0;   ///< in a saved row (packed_tensor.h)
 
   bool coded() const { return bits != 16; }
   std::size_t scales_offset() const { return tile_blocks * block_bytes(bits); }
@@ -36,6 +38,8 @@ struct GroupLayout {
 
   static constexpr std::size_t tile_blocks = tile_rows / block_rows;
 };
+
+inline constexpr int strand_groups = 4;
 
 struct TileLayout {
   std::vector<GroupLayout> groups;

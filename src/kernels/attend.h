@@ -19,7 +19,7 @@ inline constexpr int max_head_groups = max_kernel_head_dim / 16;
 /// The tiles of one group of 16 channels of one head (layout: codec/tile_layout.h).
 struct GroupTiles {
   const std::byte* tiles = nullptr;  ///< the tile of cell 0
-  std::size_t tile_bytes = 0;
+  std::size_t tile_stride = 0;  ///< bytes from tile to tile
   int bits = 0;  ///< 1 … 8, or 16
 };
 
@@ -59,7 +59,7 @@ struct alignas(64) KernelScratch {
   float seen[cells_per_step];  ///< the most that any row's mask adds to a cell
   std::uint8_t key_codes[cells_per_step * max_kernel_head_dim];
   std::int16_t values[2][cells_per_step * 16];
-  std::int16_t value_factors[cells_per_step];
+  std::int16_t value_factors[2][cells_per_step];
 };
 
 struct AttendTask {

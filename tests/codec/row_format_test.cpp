@@ -55,19 +55,21 @@ TEST(RowFormat, FingerprintsStayWhatTheyWereWhenSessionsWereSaved) {
   EXPECT_EQ(uniform_format(192, 4, TransformKind::hadamard).fingerprint(), 15444105835943032198U);
 }
 
-TEST(TileLayout, GroupsFollowOneAnotherAndFillTheTensor) {
-  const RowFormat format{{3, 5, 16, 8, 1}, {}};
+TEST(TileLayout, GroupsShareStrandsInFoursAndFillTheTensor) {
+  const RowFormat format{{3, 5, 16, 8, 1, 4}, {}};
   constexpr int n_tiles = 7;
   const TileLayout layout = tile_layout(format, n_tiles);
   ASSERT_EQ(layout.groups.size(), format.group_bits.size());
   int channel = 0;
-  std::size_t offset = 0;
+  std::size_t strand = 0;
+  std::size_t in_strand = 0;
   std::size_t raw_offset = 0;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     const GroupLayout& group = layout.groups[g];
     EXPECT_EQ(group.first_channel, channel);
     EXPECT_EQ(group.bits, format.group_bits[g]);
-    EXPECT_EQ(group.offset, offset);
+    EXPECT_EQ(group.offset, strand + in_strand);
+    EXPECT_EQ(group.tile_stride, g < 4 ? 64 * (7 + 11 + 32 + 17) : 64 * (3 + 9));
     EXPECT_EQ(group.raw_offset, raw_offset);
     // 64 rows of 16 codes, and 64 scales
     const std::size_t code_bytes = std::size_t{2} * group.bits;
@@ -75,10 +77,14 @@ TEST(TileLayout, GroupsFollowOneAnotherAndFillTheTensor) {
     EXPECT_EQ(group.tile_bytes, 64 * row_bytes);
     EXPECT_EQ(group.scales_offset(), 64 * code_bytes);
     channel += 16;
-    offset += n_tiles * group.tile_bytes;
+    in_strand += group.tile_bytes;
     raw_offset += row_bytes;
+    if (g == 3 || g == 5) {  // strands of four groups
+      strand += n_tiles * in_strand;
+      in_strand = 0;
+    }
   }
-  EXPECT_EQ(layout.bytes, offset);
+  EXPECT_EQ(layout.bytes, strand);
   EXPECT_EQ(layout.raw_row_bytes, raw_offset);
 }
 
@@ -87,7 +93,7 @@ TEST(TileLayout, TilesAndTheirScalesBeginWithACacheLine) {
     const TileLayout layout = tile_layout(RowFormat{{bits, 3, 16, 7}, {}}, 5);
     for (const GroupLayout& group : layout.groups) {
       EXPECT_EQ(group.offset % 64, 0U);
-      EXPECT_EQ(group.tile_bytes % 64, 0U);
+      EXPECT_EQ(group.tile_stride % 64, 0U);
       EXPECT_EQ(group.scales_offset() % 64, 0U);
     }
   }

@@ -10,30 +10,17 @@
 #include <vector>
 
 #include "base/half.h"
+#include "base/pages.h"
 #include "cache/attention.h"
 #include "cache/packed_tensor.h"
 
 namespace kvsplit::test {
 
-/// Memory as the host gives it: zeroed and aligned.
-class ZeroedMemory {
- public:
-  explicit ZeroedMemory(std::size_t bytes) : bytes_(bytes + 64) {}
-  std::byte* get() {
-    void* at = bytes_.data();
-    std::size_t space = bytes_.size();
-    return static_cast<std::byte*>(std::align(64, bytes_.size() - 64, at, space));
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
 /// A packed tensor together with its memory.
 class OwnedTensor {
  public:
   OwnedTensor(const RowFormat& format, Side side, CellShape cells)
-      : memory_(PackedTensor::bytes(format, cells)), tensor_(format, side, cells, memory_.get()) {}
+      : memory_(PackedTensor::bytes(format, cells)), tensor_(format, side, cells, memory_.data()) {}
   OwnedTensor(const RowFormat& format, Side side, CellShape cells, int head_dim)
       : OwnedTensor(format, side, cells) {
     tensor_.bind_heads(head_dim);
@@ -42,7 +29,7 @@ class OwnedTensor {
   PackedTensor* operator->() { return &tensor_; }
 
  private:
-  ZeroedMemory memory_;
+  Pages memory_;
   PackedTensor tensor_;
 };
 

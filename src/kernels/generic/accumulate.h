@@ -20,15 +20,15 @@ inline int largest_code(const AttendTask& task, const StepMask& mask, const std:
   return largest(load_bytes(seen));
 }
 
-// Fills the scratch's value_factors for a group. Returns what 1 in its integer values times an
+// Fills in the factors of a group. Returns what 1 in its integer values times an
 // integer weight of 1 is: 2^(e − 15 − bits) / 8 · 2^(15 − 8 − 11 + dropped) / weight_one, with the
 // largest e.
 inline float prepare_factors(const AttendTask& task, const StepMask& mask, const GroupTiles& group,
-                             std::int64_t tile) {
+                             std::int64_t tile, std::int16_t* factors) {
   const std::uint8_t* const scales = tile_scales(group, tile);
   const int exponent = largest_code(task, mask, scales) / 8;
   const int dropped = dropped_bits(group.bits);
-  store_factors(task.scratch->value_factors, scales, exponent, dropped);
+  store_factors(factors, scales, exponent, dropped);
   const int log2_unit = exponent - 36 - group.bits + dropped;
   return std::bit_cast<float>(static_cast<std::uint32_t>(127 + log2_unit) << 23U);
 }
@@ -75,98 +75,113 @@ inline void add_to_output(const AttendTask& task, std::size_t group, float unit,
   }
 }
 
-// For few rows, values go from packed bits into products without being stored in between. Two
-// chains of sums hide the products' latency.
-template <int bits, int quarter, int N>
-inline void accumulate_quarter(const std::uint8_t* block, const std::int16_t* factors,
-                               const std::int16_t* weights, int cell, I32 (&even)[N],
-                               I32 (&odd)[N]) {
+// For few rows, values go from packed bits into products without being stored in between.
+template <int bits, int quarter, int N, int B>
+inline void accumulate_quarter(const AttendTask& task, const std::uint8_t* const (&blocks)[B],
+                               const std::int16_t* weights, int cell, I32 (&sums)[B][N]) {
   constexpr std::int16_t middle = ((1 << bits) - 1) * 128;
   cell += quarter * 4;
-  const Bytes codes = unpack_quarter<bits, quarter>(block);
-  const Pairs first = scaled(first_pairs(codes), middle, factors + cell);
-  const Pairs last = scaled(last_pairs(codes), middle, factors + cell + 2);
-  for (int n = 0; n < N; ++n) even[n] = dot2(even[n], first, weights + n * cells_per_step + cell);
-  for (int n = 0; n < N; ++n) odd[n] = dot2(odd[n], last, weights + n * cells_per_step + cell + 2);
-}
-
-template <int bits, int N>
-void accumulate_packed(const AttendTask& task, std::size_t group, const std::uint8_t* block,
-                       int n_blocks, float unit, int first_row) {
-  const std::int16_t* const weights = task.scratch->weights[first_row];
-  I32 even[N], odd[N];
-  for (int n = 0; n < N; ++n) even[n] = odd[n] = zero_i32();
-  const std::int16_t* const factors = task.scratch->value_factors;
-  for (int cell = 0; cell < n_blocks * block_rows; cell += block_rows, block += 32 * bits) {
-    accumulate_quarter<bits, 0>(block, factors, weights, cell, even, odd);
-    accumulate_quarter<bits, 1>(block, factors, weights, cell, even, odd);
-    accumulate_quarter<bits, 2>(block, factors, weights, cell, even, odd);
-    accumulate_quarter<bits, 3>(block, factors, weights, cell, even, odd);
+  Pairs first[B], last[B];
+  for (int b = 0; b < B; ++b) {
+    const Bytes codes = unpack_quarter<bits, quarter>(blocks[b]);
+    first[b] = scaled(first_pairs(codes), middle, task.scratch->value_factors[b] + cell);
+    last[b] = scaled(last_pairs(codes), middle, task.scratch->value_factors[b] + cell + 2);
   }
-  for (int n = 0; n < N; ++n) even[n] = even[n] + odd[n];
-  add_to_output(task, group, unit, first_row, even);
+  for (int n = 0; n < N; ++n) {
+    const std::int16_t* const w = weights + n * cells_per_step + cell;
+    for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], first[b], w);
+    for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], last[b], w + 2);
+  }
 }
 
-using AccumulatePacked = void (*)(const AttendTask&, std::size_t, const std::uint8_t*, int, float,
-                                  int);
+// What one call adds up: B groups of one width, for N rows. Two groups share the loads of weights,
+// but then memory is read in two places at once, which costs few rows more than that saves.
+struct ValueRun {
+  std::size_t first_group;
+  std::int64_t tile;
+  int n_blocks, first_row;
+  float units[2];
+};
 
-template <int N>
-constexpr AccumulatePacked accumulate_packed_of[9] = {nullptr,
-                                                      accumulate_packed<1, N>,
-                                                      accumulate_packed<2, N>,
-                                                      accumulate_packed<3, N>,
-                                                      accumulate_packed<4, N>,
-                                                      accumulate_packed<5, N>,
-                                                      accumulate_packed<6, N>,
-                                                      accumulate_packed<7, N>,
-                                                      accumulate_packed<8, N>};
+template <int bits, int N, int B>
+void accumulate_packed(const AttendTask& task, const ValueRun& run) {
+  const std::uint8_t* blocks[B];
+  for (int b = 0; b < B; ++b) {
+    blocks[b] = tile_blocks_of(task.v_groups[run.first_group + b], run.tile);
+  }
+  I32 sums[B][N];
+  for (int b = 0; b < B; ++b) {
+    for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
+  }
+  const std::int16_t* const weights = task.scratch->weights[run.first_row];
+  for (int cell = 0; cell < run.n_blocks * block_rows; cell += block_rows) {
+    accumulate_quarter<bits, 0>(task, blocks, weights, cell, sums);
+    accumulate_quarter<bits, 1>(task, blocks, weights, cell, sums);
+    accumulate_quarter<bits, 2>(task, blocks, weights, cell, sums);
+    accumulate_quarter<bits, 3>(task, blocks, weights, cell, sums);
+    for (int b = 0; b < B; ++b) blocks[b] += 32 * bits;
+  }
+  for (int b = 0; b < B; ++b) {
+    add_to_output(task, run.first_group + b, run.units[b], run.first_row, sums[b]);
+  }
+}
 
-// B groups for N rows: per pair of tokens one load per group and, per row, one broadcast of two
-// weights and one product per group.
+using AccumulatePacked = void (*)(const AttendTask&, const ValueRun&);
+
 template <int N, int B>
-inline void accumulate_coded(const AttendTask& task, std::size_t group, int n_blocks,
-                             const float* units, int first_row) {
+constexpr AccumulatePacked accumulate_packed_of[9] = {nullptr,
+                                                      accumulate_packed<1, N, B>,
+                                                      accumulate_packed<2, N, B>,
+                                                      accumulate_packed<3, N, B>,
+                                                      accumulate_packed<4, N, B>,
+                                                      accumulate_packed<5, N, B>,
+                                                      accumulate_packed<6, N, B>,
+                                                      accumulate_packed<7, N, B>,
+                                                      accumulate_packed<8, N, B>};
+
+// For many rows, values are widened once for all of them. Per pair of tokens one load per group
+// and, per row, one broadcast of two weights and one product per group.
+template <int N, int B>
+inline void accumulate_widened(const AttendTask& task, const ValueRun& run, int first_row) {
   const std::int16_t* const weights = task.scratch->weights[first_row];
   I32 sums[B][N];
   for (int b = 0; b < B; ++b) {
     for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
   }
 #pragma GCC unroll 4
-  for (int cell = 0; cell < n_blocks * block_rows; cell += 2) {
+  for (int cell = 0; cell < run.n_blocks * block_rows; cell += 2) {
     Pairs v[B];
     for (int b = 0; b < B; ++b) v[b] = load_pairs(task.scratch->values[b] + cell * lanes);
     for (int n = 0; n < N; ++n) {
-      for (int b = 0; b < B; ++b)
-        sums[b][n] = dot2(sums[b][n], v[b], weights + n * cells_per_step + cell);
+      const std::int16_t* const w = weights + n * cells_per_step + cell;
+      for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], v[b], w);
     }
   }
-  for (int b = 0; b < B; ++b) add_to_output(task, group + b, units[b], first_row, sums[b]);
+  for (int b = 0; b < B; ++b) {
+    add_to_output(task, run.first_group + b, run.units[b], first_row, sums[b]);
+  }
 }
 
-// For many rows, values are widened once for all of them.
 template <int B>
-inline void accumulate_coded_groups(const AttendTask& task, const StepMask& mask, std::size_t group,
-                                    std::int64_t tile, int n_blocks) {
-  float units[B];
+inline void accumulate_coded_groups(const AttendTask& task, const StepMask& mask, ValueRun& run) {
+  const int bits = task.v_groups[run.first_group].bits;
+  KernelScratch& scratch = *task.scratch;
   for (int b = 0; b < B; ++b) {
-    const GroupTiles& tiles = task.v_groups[group + b];
-    units[b] = prepare_factors(task, mask, tiles, tile);
-    const std::uint8_t* const block = tile_blocks_of(tiles, tile);
-    if (mask.n_rows <= few_rows) {
-      leftover_batch<few_rows>(0, mask.n_rows, [&](auto batch, int) {
-        constexpr int n = decltype(batch)::n;
-        accumulate_packed_of<n>[tiles.bits](task, group + b, block, n_blocks, units[b],
-                                            mask.first_row);
-      });
-    } else {
-      widen_values_of[tiles.bits](block, n_blocks, task.scratch->value_factors,
-                                  task.scratch->values[b]);
-    }
+    run.units[b] = prepare_factors(task, mask, task.v_groups[run.first_group + b], run.tile,
+                                   scratch.value_factors[b]);
   }
-  if (mask.n_rows <= few_rows) return;
+  if (mask.n_rows <= few_rows) {
+    leftover_batch<few_rows>(0, mask.n_rows, [&](auto batch, int) {
+      accumulate_packed_of<decltype(batch)::n, B>[bits](task, run);
+    });
+    return;
+  }
+  for (int b = 0; b < B; ++b) {
+    widen_values_of[bits](tile_blocks_of(task.v_groups[run.first_group + b], run.tile),
+                          run.n_blocks, scratch.value_factors[b], scratch.values[b]);
+  }
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
-    constexpr int n = decltype(batch)::n;
-    accumulate_coded<n, B>(task, group, n_blocks, units, mask.first_row + first);
+    accumulate_widened<decltype(batch)::n, B>(task, run, mask.first_row + first);
   });
 }
 
@@ -202,13 +217,16 @@ inline void accumulate_half_group(const AttendTask& task, const StepMask& mask, 
 inline void accumulate_step(const AttendTask& task, const StepMask& mask, std::int64_t tile,
                             int n_blocks) {
   const std::span<const GroupTiles> groups = task.v_groups;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
+  ValueRun run{0, tile, n_blocks, mask.first_row, {}};
+  for (std::size_t& g = run.first_group; g < groups.size(); ++g) {
     if (groups[g].bits == 16) {
       accumulate_half_group(task, mask, g, tile, n_blocks);
-    } else if (g + 1 < groups.size() && groups[g + 1].bits != 16) {
-      accumulate_coded_groups<2>(task, mask, g++, tile, n_blocks);
+    } else if (mask.n_rows > few_rows && g + 1 < groups.size() &&
+               groups[g + 1].bits == groups[g].bits) {
+      accumulate_coded_groups<2>(task, mask, run);
+      ++g;
     } else {
-      accumulate_coded_groups<1>(task, mask, g, tile, n_blocks);
+      accumulate_coded_groups<1>(task, mask, run);
     }
   }
 }

@@ -1,8 +1,9 @@
 // Scores of query rows against the keys of one step, a tile.
 
-// The keys of a step, ready for products: each group's codes (or f16 numbers) and scales.
+// The keys of a step: each group's codes (or f16 numbers) and scales.
 struct StepKeys {
-  int n_blocks = 0;  // that hold any of the step's cells
+  int n_blocks = 0;           // that hold any of the step's cells
+  int bits[max_head_groups];  // of the codes as they lie there: unpacked ones have 8
   const std::uint8_t* codes[max_head_groups];
   const std::uint8_t* scales[max_head_groups];
 };
@@ -23,46 +24,60 @@ constexpr UnpackKeys unpack_keys_of[8] = {nullptr,        unpack_keys<1>, unpack
                                           unpack_keys<3>, unpack_keys<4>, unpack_keys<5>,
                                           unpack_keys<6>, unpack_keys<7>};
 
-// Codes of 8 bits are bytes where they lie.
-inline void prepare_keys(const AttendTask& task, std::int64_t tile, StepKeys& keys) {
+// For many rows, codes are unpacked once for all of them; for few, where they are used.
+inline void prepare_keys(const AttendTask& task, std::int64_t tile, bool unpack, StepKeys& keys) {
   std::uint8_t* room = task.scratch->key_codes;
   for (std::size_t g = 0; g < task.k_groups.size(); ++g) {
     const GroupTiles& group = task.k_groups[g];
+    keys.bits[g] = group.bits;
     keys.codes[g] = tile_blocks_of(group, tile);
     keys.scales[g] = tile_scales(group, tile);
-    if (group.bits >= 8) continue;
+    if (!unpack || group.bits >= 8) continue;
     unpack_keys_of[group.bits](keys.codes[g], keys.n_blocks, room);
+    keys.bits[g] = 8;
     keys.codes[g] = room;
     room += cells_per_step * lanes;
   }
 }
 
+// What one call scores: T blocks of 16 keys, from first_block on, for N rows, over neighbouring
+// groups whose codes have the same width.
+struct ScoreRun {
+  std::size_t first_group, end_group;
+  int first_block, first_row;
+};
+
 // Four channels of 16 keys per product: per quarter of codes one load per block and, per row, one
 // broadcast of four query codes and one product per block.
-template <int N, int T>
-inline void score_coded_group(const AttendTask& task, const StepKeys& keys, std::size_t g,
-                              int first_block, int first_row, F32 (&scores)[T][N]) {
+template <int bits, int quarter, int N, int T>
+inline void score_quarter(const std::uint8_t* codes, const std::int8_t* q, Dot (&sums)[T][N]) {
+  Bytes unpacked[T];
+  for (int t = 0; t < T; ++t) unpacked[t] = unpack_quarter<bits, quarter>(codes + t * 32 * bits);
+  for (int n = 0; n < N; ++n) {
+    const std::int8_t* const four = q + n * max_kernel_head_dim + quarter * 4;
+    for (int t = 0; t < T; ++t) sums[t][n] = dot4(sums[t][n], unpacked[t], four);
+  }
+}
+
+template <int bits, int N, int T>
+inline void score_coded_group(const AttendTask& task, const StepKeys& keys, const ScoreRun& run,
+                              std::size_t g, F32 (&scores)[T][N]) {
   const QueryRows& queries = task.queries;
-  const std::uint8_t* const codes = keys.codes[g] + first_block * 256;
-  const std::int8_t* const q = queries.codes + first_row * max_kernel_head_dim + g * lanes;
+  const std::uint8_t* const codes = keys.codes[g] + run.first_block * 32 * bits;
+  const std::int8_t* const q = queries.codes + run.first_row * max_kernel_head_dim + g * lanes;
   Dot sums[T][N];
   for (int t = 0; t < T; ++t) {
     for (int n = 0; n < N; ++n) sums[t][n] = zero_dot();
   }
-  for (int d = 0; d < 4; ++d) {
-    Bytes quarter[T];
-    for (int t = 0; t < T; ++t) quarter[t] = load_bytes(codes + t * 256 + d * 64);
-    for (int n = 0; n < N; ++n) {
-      for (int t = 0; t < T; ++t) {
-        sums[t][n] = dot4(sums[t][n], quarter[t], q + n * max_kernel_head_dim + d * 4);
-      }
-    }
-  }
+  score_quarter<bits, 0>(codes, q, sums);
+  score_quarter<bits, 1>(codes, q, sums);
+  score_quarter<bits, 2>(codes, q, sums);
+  score_quarter<bits, 3>(codes, q, sums);
   const std::uint32_t lowest = lowest_scale_bits(task.k_groups[g].bits);
   for (int t = 0; t < T; ++t) {
-    const F32 k_scale = load_scales(keys.scales[g] + (first_block + t) * lanes, lowest);
+    const F32 k_scale = load_scales(keys.scales[g] + (run.first_block + t) * lanes, lowest);
     for (int n = 0; n < N; ++n) {
-      const int at = (first_row + n) * max_head_groups + static_cast<int>(g);
+      const std::size_t at = (run.first_row + n) * max_head_groups + g;
       const F32 product = multiply_add(to_f32(finish(sums[t][n])), splat(queries.scales[at]),
                                        splat(queries.offsets[at]));
       scores[t][n] = multiply_add(product, k_scale, scores[t][n]);
@@ -71,10 +86,10 @@ inline void score_coded_group(const AttendTask& task, const StepKeys& keys, std:
 }
 
 template <int N, int T>
-inline void score_half_group(const AttendTask& task, const StepKeys& keys, std::size_t g,
-                             int first_block, int first_row, F32 (&scores)[T][N]) {
-  const std::uint8_t* const numbers = keys.codes[g] + first_block * 512;
-  const float* const q = task.queries.numbers + first_row * max_kernel_head_dim + g * lanes;
+inline void score_half_group(const AttendTask& task, const StepKeys& keys, const ScoreRun& run,
+                             std::size_t g, F32 (&scores)[T][N]) {
+  const std::uint8_t* const numbers = keys.codes[g] + run.first_block * 512;
+  const float* const q = task.queries.numbers + run.first_row * max_kernel_head_dim + g * lanes;
   for (int c = 0; c < lanes; ++c) {
     F32 k[T];
     for (int t = 0; t < T; ++t) k[t] = load_halves(numbers + t * 512 + c * 32);
@@ -85,29 +100,56 @@ inline void score_half_group(const AttendTask& task, const StepKeys& keys, std::
   }
 }
 
-template <int N, int T>
-inline void score_blocks(const AttendTask& task, const StepKeys& keys, int first_block,
-                         int first_row) {
+// Scores are added up in memory from run to run; the first sets them.
+template <int bits, int N, int T>
+void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run) {
+  const auto at = [&](int t, int n) {
+    return task.scratch->scores[run.first_row + n] + (run.first_block + t) * lanes;
+  };
   F32 scores[T][N];
   for (int t = 0; t < T; ++t) {
-    for (int n = 0; n < N; ++n) scores[t][n] = splat(0.0F);
+    for (int n = 0; n < N; ++n) scores[t][n] = run.first_group == 0 ? splat(0.0F) : load(at(t, n));
   }
-  for (std::size_t g = 0; g < task.k_groups.size(); ++g) {
-    if (task.k_groups[g].bits == 16) {
-      score_half_group<N, T>(task, keys, g, first_block, first_row, scores);
+  for (std::size_t g = run.first_group; g < run.end_group; ++g) {
+    if constexpr (bits == 16) {
+      score_half_group(task, keys, run, g, scores);
     } else {
-      score_coded_group<N, T>(task, keys, g, first_block, first_row, scores);
+      score_coded_group<bits>(task, keys, run, g, scores);
     }
   }
   for (int t = 0; t < T; ++t) {
-    for (int n = 0; n < N; ++n) {
-      store(task.scratch->scores[first_row + n] + (first_block + t) * lanes, scores[t][n]);
+    for (int n = 0; n < N; ++n) store(at(t, n), scores[t][n]);
+  }
+}
+
+using ScoreRunFunction = void (*)(const AttendTask&, const StepKeys&, const ScoreRun&);
+
+template <int N, int T>
+constexpr ScoreRunFunction score_run_of[9] = {
+    score_run<16, N, T>, score_run<1, N, T>, score_run<2, N, T>,
+    score_run<3, N, T>,  score_run<4, N, T>, score_run<5, N, T>,
+    score_run<6, N, T>,  score_run<7, N, T>, score_run<8, N, T>};
+
+template <int N, int T>
+inline void score_blocks(const AttendTask& task, const StepKeys& keys, int first_block,
+                         int first_row) {
+  ScoreRun run{0, 0, first_block, first_row};
+  for (; run.first_group < task.k_groups.size(); run.first_group = run.end_group) {
+    const int bits = keys.bits[run.first_group];
+    while (run.end_group < task.k_groups.size() && keys.bits[run.end_group] == bits)
+      ++run.end_group;
+    if constexpr (N <= few_rows) {
+      score_run_of<N, T>[bits % 16](task, keys, run);
+    } else if (bits == 16) {
+      score_run<16, N, T>(task, keys, run);
+    } else {
+      score_run<8, N, T>(task, keys, run);
     }
   }
 }
 
 inline void score_step(const AttendTask& task, const StepKeys& keys, int first_row, int n_rows) {
-  in_batches<row_batch>(n_rows, [&](auto batch, int first) {
+  in_batches<score_batch>(n_rows, [&](auto batch, int first) {
     constexpr int n = decltype(batch)::n;
     constexpr int blocks = score_sums >= 4 * n ? 4 : score_sums >= 2 * n ? 2 : 1;
     int block = 0;

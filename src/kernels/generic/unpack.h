@@ -28,7 +28,7 @@ inline Bytes unpack_quarter(const std::uint8_t* block) {
 
 inline const std::uint8_t* tile_blocks_of(const GroupTiles& group, std::int64_t tile) {
   return reinterpret_cast<const std::uint8_t*>(group.tiles) +
-         static_cast<std::size_t>(tile) * group.tile_bytes;
+         static_cast<std::size_t>(tile) * group.tile_stride;
 }
 
 inline const std::uint8_t* tile_scales(const GroupTiles& group, std::int64_t tile) {

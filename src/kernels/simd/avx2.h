@@ -3,6 +3,7 @@
 // bits: a Dot holds two sums per row, of the even and the odd pair of its four channels.
 
 constexpr int row_batch = 2;
+constexpr int score_batch = 2;
 constexpr int few_rows = 4;
 constexpr int score_sums = 2;
 
@@ -85,9 +86,6 @@ inline F32 zero_where_below(F32 value, F32 x, float limit) {
 }
 
 inline I32 zero_i32() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-inline I32 operator+(I32 a, I32 b) {
-  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
-}
 inline F32 to_f32(I32 a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
 inline I32 round_to_i32(F32 a) { return {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high)}; }
 inline void store_i16(std::int16_t* p, I32 a) {

@@ -2,8 +2,9 @@
 // one per row of a tile; each instruction set says the same in its own registers. Included inside a
 // namespace and a target region, never on its own.
 
-constexpr int row_batch = 8;  // query rows worked on at once
-constexpr int few_rows = 4;   // whose values are not stored in between
+constexpr int row_batch = 8;    // query rows worked on at once, with values
+constexpr int score_batch = 6;  // and with keys
+constexpr int few_rows = 4;     // whose keys and values are not unpacked to memory
 constexpr int score_sums =
     12;  // scores that fit the registers, with their Dots and what they share
 
@@ -47,7 +48,6 @@ inline F32 zero_where_below(F32 value, F32 x, float limit) {
 }
 
 inline I32 zero_i32() { return {_mm512_setzero_si512()}; }
-inline I32 operator+(I32 a, I32 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline F32 to_f32(I32 a) { return _mm512_cvtepi32_ps(a.v); }
 inline I32 round_to_i32(F32 a) { return {_mm512_cvtps_epi32(a)}; }
 // the 16 lanes as 16-bit integers; they must fit

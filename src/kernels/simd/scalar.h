@@ -3,6 +3,7 @@
 // the .cpp includes. See avx512.h for the list with its meaning.
 
 constexpr int row_batch = 4;
+constexpr int score_batch = 4;
 constexpr int few_rows = 4;
 constexpr int score_sums = 4;
 
@@ -90,9 +91,6 @@ F32 zero_where_below(F32 value, F32 x, float limit) {
 }
 
 I32 zero_i32() { return I32{}; }
-I32 operator+(I32 a, I32 b) {
-  return make<I32>(16, [&](int i) { return a.lane[i] + b.lane[i]; });
-}
 F32 to_f32(I32 a) {
   return make<F32>(16, [&](int i) { return static_cast<float>(a.lane[i]); });
 }
