@@ -19,8 +19,8 @@ inline constexpr int max_head_groups = max_kernel_head_dim / 16;
 /// The tiles of one group of 16 channels of one head (layout: codec/tile_layout.h).
 struct GroupTiles {
   const std::byte* tiles = nullptr;  ///< the tile of cell 0
-  std::size_t tile_stride = 0;  ///< bytes from tile to tile
-  int bits = 0;  ///< 1 … 8, or 16
+  std::size_t tile_stride = 0;       ///< bytes from tile to tile
+  int bits = 0;                      ///< 1 … 8, or 16
 };
 
 /// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in
