@@ -4,6 +4,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace kvsplit {
@@ -46,6 +49,23 @@ CpuFeatures detect() {
   features.avx512 = features.avx2 && (saved & zmm_state) == zmm_state && has(leaf7.ebx, f) &&
                     has(leaf7.ebx, dq) && has(leaf7.ebx, bw) && has(leaf7.ebx, vl) &&
                     has(leaf7.ecx, vnni);
+  return features;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+CpuFeatures detect() {
+  CpuFeatures features;
+  features.neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  return features;
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+// Every Mac with such a processor has them.
+CpuFeatures detect() {
+  CpuFeatures features;
+  features.neon_dot = true;
   return features;
 }
 

@@ -157,7 +157,8 @@ void encode_query_group(std::span<const float> numbers, std::int8_t* codes, floa
   int sum = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const float x = numbers[i] * inverse;
-    const int code = static_cast<int>(x + (x >= 0 ? 0.5F : -0.5F));
+    // NaN, which no cast to an integer may see, counts as 0.
+    const int code = x >= 0 ? static_cast<int>(x + 0.5F) : x < 0 ? static_cast<int>(x - 0.5F) : 0;
     codes[i] = static_cast<std::int8_t>(code);
     sum += code;
   }

@@ -9,6 +9,15 @@ namespace scalar {
 extern const KernelTable table;
 }
 
+#if defined(__aarch64__)
+namespace neon {
+extern const KernelTable table;
+}
+namespace neon_dot {
+extern const KernelTable table;
+}
+#endif
+
 #if defined(__x86_64__)
 namespace avx2 {
 extern const KernelTable table;

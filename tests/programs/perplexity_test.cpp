@@ -20,11 +20,12 @@ struct Measurement {
 /// what activations round to: a KL of 0.004, so log-probabilities spread by √(2 · 0.004) = 9 %, and
 /// their mean over the 1,024 scored tokens of the short one by 0.28 %. Its bounds are the promised
 /// ones and three times that; four bits, at a KL of 0.05 themselves, spread by 1 %, of which it
-/// allows two.
+/// allows two, and by 0.35 % over the 8,192 of the long one, of which it allows one: no worse than
+/// the host's is what can be told apart from worse.
 Measurement measurement() {
   const char* full = std::getenv("KVSPLIT_TEST_FULL");
   if (full != nullptr && std::string(full) == "1") {
-    return {"2048", "8", 0.3, 0.1, 0.7, 0};
+    return {"2048", "8", 0.3, 0.1, 0.7, 0.35};
   }
   return {"1024", "2", 0.3 + 0.84, 0.1 + 0.84, 0.7 + 0.84, 2};
 }
