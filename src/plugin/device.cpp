@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/no_throw.h"
-#include "kernels/attend.h"
 #include "plugin/buffer.h"
 #include "plugin/graph.h"
 #include "plugin/host_version.h"
@@ -181,7 +180,6 @@ ggml_backend_reg* make_registry() {
   const std::string mismatch = host_mismatch();
   if (!mismatch.empty()) throw Error(mismatch);
   read_environment();
-  kernels();  // a wrong $KVSPLIT_ISA is refused here, not within a graph
   report_loaded();
   static ggml_backend_reg registry;
   registry.api_version = GGML_BACKEND_API_VERSION;

@@ -21,6 +21,7 @@ void log(ggml_log_level level, const std::string& line) {
 }  // namespace
 
 void read_environment() {
+  kernels();  // a wrong $KVSPLIT_ISA is refused here, not within a graph
   const char* const text = std::getenv("KVSPLIT");
   if (text == nullptr || *text == '\0' || chosen_precision()) return;
   set_precision(parse_precision(text));
