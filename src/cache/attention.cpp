@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -156,11 +157,11 @@ void encode_query_group(std::span<const float> numbers, std::int8_t* codes, floa
   const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
   int sum = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const float x = numbers[i] * inverse;
-    // NaN, which no cast to an integer may see, counts as 0.
-    const int code = x >= 0 ? static_cast<int>(x + 0.5F) : x < 0 ? static_cast<int>(x - 0.5F) : 0;
-    codes[i] = static_cast<std::int8_t>(code);
-    sum += code;
+    // Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no
+    // cast to an integer may see.
+    const float shifted = numbers[i] * inverse + 12582912.0F;
+    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
+    sum += codes[i];
   }
   scale = largest / 127.0F;
   offset = -scale * middle * static_cast<float>(sum);
