@@ -28,8 +28,13 @@ Trailer trailer(std::uint64_t fingerprint) {
 }  // namespace
 
 bool RowImage::needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes) {
-  return nominal_row_bytes - tile_layout(format, 1).raw_row_bytes < trailer_bytes &&
-         std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });
+  return mark_for(format, nominal_row_bytes - tile_layout(format, 1).raw_row_bytes) == Mark::scales;
+}
+
+RowImage::Mark RowImage::mark_for(const RowFormat& format, std::size_t free_bytes) {
+  if (free_bytes >= trailer_bytes) return Mark::trailer;
+  const bool coded = std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });
+  return coded ? Mark::scales : Mark::none;
 }
 
 RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)
@@ -39,9 +44,7 @@ RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)
   for (const GroupLayout& group : layout.groups) {
     if (group.coded()) scales_.push_back(group.raw_offset + group.raw_code_bytes());
   }
-  mark_ = bytes_ - raw_bytes_ >= trailer_bytes ? Mark::trailer
-          : scales_.empty()                    ? Mark::none
-                                               : Mark::scales;
+  mark_ = mark_for(format, bytes_ - raw_bytes_);
   assert(mark_ != Mark::scales || format.even_scales);
 }
 

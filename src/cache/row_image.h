@@ -39,6 +39,8 @@ class RowImage {
  private:
   enum class Mark { trailer, scales, none };
 
+  static Mark mark_for(const RowFormat& format, std::size_t free_bytes);
+
   bool scale_mark(std::size_t scale) const;
 
   std::size_t bytes_;

@@ -56,10 +56,9 @@ struct alignas(64) KernelScratch {
   float keep[max_query_rows];  ///< what a step does to the sums: out · keep + step · fresh
   float fresh[max_query_rows];
   std::int16_t weights[max_query_rows][cells_per_step];
-  float seen[cells_per_step];  ///< the most that any row's mask adds to a cell
   std::uint8_t key_codes[cells_per_step * max_kernel_head_dim];
   std::int16_t values[2][cells_per_step * 16];
-  std::int16_t value_factors[2][cells_per_step];
+  std::int16_t value_factors[cells_per_step];
 };
 
 struct AttendTask {

@@ -24,6 +24,7 @@ namespace kvsplit::avx2 {
 namespace {
 
 // clang-format off
+#include "kernels/simd/x86.h"
 #include "kernels/simd/avx2.h"
 #include "kernels/generic/all.h"
 // clang-format on

@@ -29,6 +29,7 @@ namespace kvsplit::avx512 {
 namespace {
 
 // clang-format off
+#include "kernels/simd/x86.h"
 #include "kernels/simd/avx512.h"
 #include "kernels/generic/all.h"
 // clang-format on

@@ -11,24 +11,21 @@ constexpr int dropped_bits(int bits) { return bits > 4 ? bits - 4 : 0; }
 
 // The largest code of a scale in a cell that any row sees: what lies in other cells decides
 // nothing.
-inline int largest_code(const AttendTask& task, const StepMask& mask, const std::uint8_t* scales) {
-  if (mask.all_seen) return largest(load_bytes(scales));
+inline int largest_code(const StepMask& mask, const std::uint8_t* scales) {
   std::uint8_t seen[cells_per_step];
-  for (int i = 0; i < cells_per_step; ++i) {
-    seen[i] = task.scratch->seen[i] >= lowest_score ? scales[i] : std::uint8_t{0};
-  }
+  for (int i = 0; i < cells_per_step; ++i) seen[i] = scales[i] & mask.seen[i];
   return largest(load_bytes(seen));
 }
 
-// Fills in the factors of a group. Returns what 1 in its integer values times an
+// Fills the scratch's value_factors for a group. Returns what 1 in its integer values times an
 // integer weight of 1 is: 2^(e − 15 − bits) / 8 · 2^(15 − 8 − 11 + dropped) / weight_one, with the
 // largest e.
 inline float prepare_factors(const AttendTask& task, const StepMask& mask, const GroupTiles& group,
-                             std::int64_t tile, std::int16_t* factors) {
+                             std::int64_t tile) {
   const std::uint8_t* const scales = tile_scales(group, tile);
-  const int exponent = largest_code(task, mask, scales) / 8;
+  const int exponent = largest_code(mask, scales) / 8;
   const int dropped = dropped_bits(group.bits);
-  store_factors(factors, scales, exponent, dropped);
+  store_factors(task.scratch->value_factors, scales, exponent, dropped);
   const int log2_unit = exponent - 36 - group.bits + dropped;
   return std::bit_cast<float>(static_cast<std::uint32_t>(127 + log2_unit) << 23U);
 }
@@ -76,80 +73,72 @@ inline void add_to_output(const AttendTask& task, std::size_t group, float unit,
 }
 
 // For few rows, values go from packed bits into products without being stored in between.
-template <int bits, int quarter, int N, int B>
-inline void accumulate_quarter(const AttendTask& task, const std::uint8_t* const (&blocks)[B],
-                               const std::int16_t* weights, int cell, I32 (&sums)[B][N]) {
+template <int bits, int quarter, int N>
+inline void accumulate_quarter(const std::uint8_t* block, const std::int16_t* factors,
+                               const std::int16_t* weights, I32 (&sums)[N]) {
   constexpr std::int16_t middle = ((1 << bits) - 1) * 128;
-  cell += quarter * 4;
-  Pairs first[B], last[B];
-  for (int b = 0; b < B; ++b) {
-    const Bytes codes = unpack_quarter<bits, quarter>(blocks[b]);
-    first[b] = scaled(first_pairs(codes), middle, task.scratch->value_factors[b] + cell);
-    last[b] = scaled(last_pairs(codes), middle, task.scratch->value_factors[b] + cell + 2);
-  }
+  const Bytes codes = unpack_quarter<bits, quarter>(block);
+  const Pairs first = scaled(first_pairs(codes), middle, factors + quarter * 4);
+  const Pairs last = scaled(last_pairs(codes), middle, factors + quarter * 4 + 2);
   for (int n = 0; n < N; ++n) {
-    const std::int16_t* const w = weights + n * cells_per_step + cell;
-    for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], first[b], w);
-    for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], last[b], w + 2);
+    const std::int16_t* const w = weights + n * cells_per_step + quarter * 4;
+    sums[n] = dot2(sums[n], first, w);
+    sums[n] = dot2(sums[n], last, w + 2);
   }
 }
 
-// What one call adds up: B groups of one width, for N rows. Two groups share the loads of weights,
-// but then memory is read in two places at once, which costs few rows more than that saves.
-struct ValueRun {
-  std::size_t first_group;
-  std::int64_t tile;
-  int n_blocks, first_row;
-  float units[2];
+// A group's values in one step, and what their integers stand for.
+struct StepValues {
+  std::size_t group;
+  const std::uint8_t* blocks;
+  int n_blocks;
+  float unit;
 };
 
-template <int bits, int N, int B>
-void accumulate_packed(const AttendTask& task, const ValueRun& run) {
-  const std::uint8_t* blocks[B];
-  for (int b = 0; b < B; ++b) {
-    blocks[b] = tile_blocks_of(task.v_groups[run.first_group + b], run.tile);
+template <int bits, int N>
+void accumulate_packed(const AttendTask& task, const StepValues& values, int first_row) {
+  I32 sums[N];
+  for (int n = 0; n < N; ++n) sums[n] = zero_i32();
+  const std::uint8_t* block = values.blocks;
+  const std::int16_t* factors = task.scratch->value_factors;
+  const std::int16_t* weights = task.scratch->weights[first_row];
+  for (int i = 0; i < values.n_blocks; ++i) {
+    accumulate_quarter<bits, 0>(block, factors, weights, sums);
+    accumulate_quarter<bits, 1>(block, factors, weights, sums);
+    accumulate_quarter<bits, 2>(block, factors, weights, sums);
+    accumulate_quarter<bits, 3>(block, factors, weights, sums);
+    block += 32 * bits;
+    factors += block_rows;
+    weights += block_rows;
   }
-  I32 sums[B][N];
-  for (int b = 0; b < B; ++b) {
-    for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
-  }
-  const std::int16_t* const weights = task.scratch->weights[run.first_row];
-  for (int cell = 0; cell < run.n_blocks * block_rows; cell += block_rows) {
-    accumulate_quarter<bits, 0>(task, blocks, weights, cell, sums);
-    accumulate_quarter<bits, 1>(task, blocks, weights, cell, sums);
-    accumulate_quarter<bits, 2>(task, blocks, weights, cell, sums);
-    accumulate_quarter<bits, 3>(task, blocks, weights, cell, sums);
-    for (int b = 0; b < B; ++b) blocks[b] += 32 * bits;
-  }
-  for (int b = 0; b < B; ++b) {
-    add_to_output(task, run.first_group + b, run.units[b], run.first_row, sums[b]);
-  }
+  add_to_output(task, values.group, values.unit, first_row, sums);
 }
 
-using AccumulatePacked = void (*)(const AttendTask&, const ValueRun&);
+using AccumulatePacked = void (*)(const AttendTask&, const StepValues&, int);
 
-template <int N, int B>
+template <int N>
 constexpr AccumulatePacked accumulate_packed_of[9] = {nullptr,
-                                                      accumulate_packed<1, N, B>,
-                                                      accumulate_packed<2, N, B>,
-                                                      accumulate_packed<3, N, B>,
-                                                      accumulate_packed<4, N, B>,
-                                                      accumulate_packed<5, N, B>,
-                                                      accumulate_packed<6, N, B>,
-                                                      accumulate_packed<7, N, B>,
-                                                      accumulate_packed<8, N, B>};
+                                                      accumulate_packed<1, N>,
+                                                      accumulate_packed<2, N>,
+                                                      accumulate_packed<3, N>,
+                                                      accumulate_packed<4, N>,
+                                                      accumulate_packed<5, N>,
+                                                      accumulate_packed<6, N>,
+                                                      accumulate_packed<7, N>,
+                                                      accumulate_packed<8, N>};
 
 // For many rows, values are widened once for all of them. Per pair of tokens one load per group
 // and, per row, one broadcast of two weights and one product per group.
 template <int N, int B>
-inline void accumulate_widened(const AttendTask& task, const ValueRun& run, int first_row) {
+inline void accumulate_widened(const AttendTask& task, const StepValues (&values)[B],
+                               int first_row) {
   const std::int16_t* const weights = task.scratch->weights[first_row];
   I32 sums[B][N];
   for (int b = 0; b < B; ++b) {
     for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
   }
 #pragma GCC unroll 4
-  for (int cell = 0; cell < run.n_blocks * block_rows; cell += 2) {
+  for (int cell = 0; cell < values[0].n_blocks * block_rows; cell += 2) {
     Pairs v[B];
     for (int b = 0; b < B; ++b) v[b] = load_pairs(task.scratch->values[b] + cell * lanes);
     for (int n = 0; n < N; ++n) {
@@ -158,30 +147,37 @@ inline void accumulate_widened(const AttendTask& task, const ValueRun& run, int 
     }
   }
   for (int b = 0; b < B; ++b) {
-    add_to_output(task, run.first_group + b, run.units[b], first_row, sums[b]);
+    add_to_output(task, values[b].group, values[b].unit, first_row, sums[b]);
   }
 }
 
+inline StepValues prepare_values(const AttendTask& task, const StepMask& mask, std::size_t group,
+                                 std::int64_t tile, int n_blocks) {
+  const GroupTiles& tiles = task.v_groups[group];
+  return {group, tile_blocks_of(tiles, tile), n_blocks, prepare_factors(task, mask, tiles, tile)};
+}
+
+// Few rows take one group at a time: two would share the loads of weights, but then memory is read
+// in two places at once, which costs more than that saves.
+inline void accumulate_for_few(const AttendTask& task, const StepMask& mask,
+                               const StepValues& values) {
+  const int bits = task.v_groups[values.group].bits;
+  leftover_batch<few_rows>(mask.first_row, mask.n_rows, [&](auto batch, int first_row) {
+    accumulate_packed_of<decltype(batch)::n>[bits](task, values, first_row);
+  });
+}
+
 template <int B>
-inline void accumulate_coded_groups(const AttendTask& task, const StepMask& mask, ValueRun& run) {
-  const int bits = task.v_groups[run.first_group].bits;
-  KernelScratch& scratch = *task.scratch;
+inline void accumulate_for_many(const AttendTask& task, const StepMask& mask, std::size_t group,
+                                std::int64_t tile, int n_blocks) {
+  StepValues values[B];
   for (int b = 0; b < B; ++b) {
-    run.units[b] = prepare_factors(task, mask, task.v_groups[run.first_group + b], run.tile,
-                                   scratch.value_factors[b]);
-  }
-  if (mask.n_rows <= few_rows) {
-    leftover_batch<few_rows>(0, mask.n_rows, [&](auto batch, int) {
-      accumulate_packed_of<decltype(batch)::n, B>[bits](task, run);
-    });
-    return;
-  }
-  for (int b = 0; b < B; ++b) {
-    widen_values_of[bits](tile_blocks_of(task.v_groups[run.first_group + b], run.tile),
-                          run.n_blocks, scratch.value_factors[b], scratch.values[b]);
+    values[b] = prepare_values(task, mask, group + b, tile, n_blocks);
+    widen_values_of[task.v_groups[group + b].bits](
+        values[b].blocks, n_blocks, task.scratch->value_factors, task.scratch->values[b]);
   }
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
-    accumulate_widened<decltype(batch)::n, B>(task, run, mask.first_row + first);
+    accumulate_widened<decltype(batch)::n>(task, values, mask.first_row + first);
   });
 }
 
@@ -217,16 +213,15 @@ inline void accumulate_half_group(const AttendTask& task, const StepMask& mask, 
 inline void accumulate_step(const AttendTask& task, const StepMask& mask, std::int64_t tile,
                             int n_blocks) {
   const std::span<const GroupTiles> groups = task.v_groups;
-  ValueRun run{0, tile, n_blocks, mask.first_row, {}};
-  for (std::size_t& g = run.first_group; g < groups.size(); ++g) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
     if (groups[g].bits == 16) {
       accumulate_half_group(task, mask, g, tile, n_blocks);
-    } else if (mask.n_rows > few_rows && g + 1 < groups.size() &&
-               groups[g + 1].bits == groups[g].bits) {
-      accumulate_coded_groups<2>(task, mask, run);
-      ++g;
+    } else if (mask.n_rows <= few_rows) {
+      accumulate_for_few(task, mask, prepare_values(task, mask, g, tile, n_blocks));
+    } else if (g + 1 < groups.size() && groups[g + 1].bits != 16) {
+      accumulate_for_many<2>(task, mask, g++, tile, n_blocks);
     } else {
-      accumulate_coded_groups<1>(task, mask, run);
+      accumulate_for_many<1>(task, mask, g, tile, n_blocks);
     }
   }
 }

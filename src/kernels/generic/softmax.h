@@ -7,8 +7,8 @@ constexpr float weight_one = 16384.0F;  // an integer weight of 1
 struct StepMask {
   int first_row = 0;
   int n_rows = 0;
-  bool all_seen = false;         // by some row; otherwise the scratch's `seen` tells which cells
-  bool visible[max_query_rows];  // by row: sees any
+  std::uint8_t seen[cells_per_step];  // by cell: all bits set if any row sees it, else 0
+  bool visible[max_query_rows];       // by row: sees any
   const float* bias[max_query_rows];  // by row: what the mask adds; null: nothing
 };
 
@@ -46,9 +46,7 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, i
                               StepMask& step) {
   int first = -1;
   int last = -1;
-  step.all_seen = false;
-  float* const seen = task.scratch->seen;
-  for (int i = 0; i < cells_per_step; i += lanes) store(seen + i, splat(-__builtin_inff()));
+  std::memset(step.seen, 0, sizeof(step.seen));
   bool visible = false;
   bool bias_is_zero = false;
   const float* bias = nullptr;
@@ -57,9 +55,8 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t first_cell, i
       float* const room = task.scratch->bias[row];
       visible = read_mask(task.masks[row], first_cell, n_cells, room, bias_is_zero);
       bias = bias_is_zero ? nullptr : room;
-      step.all_seen = step.all_seen || bias_is_zero;
-      for (int i = 0; !bias_is_zero && i < cells_per_step; i += lanes) {
-        store(seen + i, maximum(load(seen + i), load(room + i)));
+      for (int i = 0; i < cells_per_step; ++i) {
+        step.seen[i] |= bias_is_zero || room[i] > -__builtin_inff() ? 0xFF : 0;
       }
     }
     step.visible[row] = visible;

@@ -102,15 +102,7 @@ inline void store_bytes(std::uint8_t* p, Bytes a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.high);
 }
-inline int largest(Bytes a) {
-  const __m256i half = _mm256_max_epu8(a.low, a.high);
-  const __m128i most =
-      _mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  const __m128i even = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
-  const __m128i inverse =
-      _mm_xor_si128(_mm_and_si128(even, _mm_set1_epi16(0xFF)), _mm_set1_epi16(0xFF));
-  return 0xFF - _mm_extract_epi16(_mm_minpos_epu16(inverse), 0);
-}
+inline int largest(Bytes a) { return largest_byte(_mm256_max_epu8(a.low, a.high)); }
 inline Bytes operator|(Bytes a, Bytes b) {
   return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
 }
@@ -150,8 +142,7 @@ inline Dot zero_dot() {
   return {{zero, zero, zero, zero}};
 }
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  std::int32_t four;
-  std::memcpy(&four, q, sizeof(four));
+  const int four = load_32_bits(q);
   const __m256i wide_q = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
   const auto add = [&](__m256i sum, __m128i sixteen) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(sixteen), wide_q));
@@ -186,8 +177,7 @@ inline Pairs last_pairs(Bytes codes) {
   return {_mm256_unpackhi_epi8(zero, codes.low), _mm256_unpackhi_epi8(zero, codes.high)};
 }
 inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
-  std::int32_t two;
-  std::memcpy(&two, factors, sizeof(two));
+  const int two = load_32_bits(factors);
   const __m256i m = _mm256_set1_epi16(middle);
   const __m256i f = _mm256_set1_epi32(two);
   return {_mm256_mulhrs_epi16(_mm256_sub_epi16(a.low, m), f),
@@ -209,8 +199,7 @@ inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int larges
   }
 }
 inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
-  std::int32_t two;
-  std::memcpy(&two, weights, sizeof(two));
+  const int two = load_32_bits(weights);
   const __m256i w = _mm256_set1_epi32(two);
   return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(values.low, w)),
           _mm256_add_epi32(sums.high, _mm256_madd_epi16(values.high, w))};

@@ -58,15 +58,8 @@ inline void store_i16(std::int16_t* p, I32 a) {
 inline Bytes load_bytes(const std::uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 inline void store_bytes(std::uint8_t* p, Bytes a) { _mm512_storeu_si512(p, a.v); }
 inline int largest(Bytes a) {
-  const __m256i half =
-      _mm256_max_epu8(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
-  const __m128i most =
-      _mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  // the one instruction for such a search finds the least of eight 16-bit integers
-  const __m128i even = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
-  const __m128i inverse =
-      _mm_xor_si128(_mm_and_si128(even, _mm_set1_epi16(0xFF)), _mm_set1_epi16(0xFF));
-  return 0xFF - _mm_extract_epi16(_mm_minpos_epu16(inverse), 0);
+  return largest_byte(
+      _mm256_max_epu8(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1)));
 }
 inline Bytes operator|(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
 // bits shift … shift + bits − 1 of each byte
@@ -101,8 +94,7 @@ inline Bytes expand_bits(const std::uint8_t* plane) {
 inline Dot zero_dot() { return zero_i32(); }
 // adds to each row's sum its four codes times q[0 … 3]
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  std::int32_t four;
-  std::memcpy(&four, q, sizeof(four));
+  const int four = load_32_bits(q);
   return {_mm512_dpbusd_epi32(sums.v, codes.v, _mm512_set1_epi32(four))};
 }
 inline I32 finish(Dot sums) { return sums; }
@@ -118,8 +110,7 @@ inline Pairs last_pairs(Bytes codes) {
 }
 // (a − middle) · factors[row] / 2^15, rounded; modulo 2^16 the difference is right
 inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
-  std::int32_t two;
-  std::memcpy(&two, factors, sizeof(two));
+  const int two = load_32_bits(factors);
   return {_mm512_mulhrs_epi16(_mm512_sub_epi16(a.v, _mm512_set1_epi16(middle)),
                               _mm512_set1_epi32(two))};
 }
@@ -139,7 +130,6 @@ inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int larges
 }
 // adds to each channel's sum its values of two rows times weights[0 … 1]
 inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
-  std::int32_t two;
-  std::memcpy(&two, weights, sizeof(two));
+  const int two = load_32_bits(weights);
   return {_mm512_dpwssd_epi32(sums.v, values.v, _mm512_set1_epi32(two))};
 }

@@ -146,10 +146,11 @@ inline Bytes expand_bits(const std::uint8_t* plane) {
     return vandq_u8(vtstq_u8(vqtbl1q_u8(rows, index), bit), vdupq_n_u8(value));
   });
 }
-inline int8x16_t four_times(const std::int8_t* q) {
-  std::int32_t four;
-  std::memcpy(&four, q, sizeof(four));
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
+// four 8-bit or two 16-bit integers, again and again
+inline int32x4_t repeated_32_bits(const void* p) {
+  std::int32_t bits;
+  std::memcpy(&bits, p, sizeof(bits));
+  return vdupq_n_s32(bits);
 }
 
 inline Pairs load_pairs(const std::int16_t* p) {
@@ -166,13 +167,8 @@ inline Pairs last_pairs(Bytes codes) {
   return make<Pairs>(
       [&](int i) { return vreinterpretq_s16_u8(vzip2q_u8(vdupq_n_u8(0), codes.v[i])); });
 }
-inline int16x8_t two_times(const std::int16_t* p) {
-  std::int32_t two;
-  std::memcpy(&two, p, sizeof(two));
-  return vreinterpretq_s16_s32(vdupq_n_s32(two));
-}
 inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
-  const int16x8_t f = two_times(factors);
+  const int16x8_t f = vreinterpretq_s16_s32(repeated_32_bits(factors));
   return make<Pairs>(
       [&](int i) { return vqrdmulhq_s16(vsubq_s16(a.v[i], vdupq_n_s16(middle)), f); });
 }
@@ -190,7 +186,7 @@ inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int larges
   }
 }
 inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
-  const int16x8_t w = two_times(weights);
+  const int16x8_t w = vreinterpretq_s16_s32(repeated_32_bits(weights));
   return make<I32>([&](int i) {
     const int32x4_t low = vmull_s16(vget_low_s16(values.v[i]), vget_low_s16(w));
     const int32x4_t high = vmull_high_s16(values.v[i], w);

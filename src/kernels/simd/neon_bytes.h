@@ -12,7 +12,7 @@ inline Dot zero_dot() {
   return {{zero, zero, zero, zero}, {zero, zero, zero, zero}, 0};
 }
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  const int8x16_t four = four_times(q);
+  const int8x16_t four = vreinterpretq_s8_s32(repeated_32_bits(q));
   for (int i = 0; i < 4; ++i) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.v[i], vdupq_n_u8(0x80)));
     sums.low[i] = vpadalq_s16(sums.low[i], vmull_s8(vget_low_s8(centred), vget_low_s8(four)));

@@ -11,7 +11,7 @@ inline Dot zero_dot() {
   return {{zero, zero, zero, zero}, zero};
 }
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  const int8x16_t four = four_times(q);
+  const int8x16_t four = vreinterpretq_s8_s32(repeated_32_bits(q));
   for (int i = 0; i < 4; ++i) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.v[i], vdupq_n_u8(0x80)));
     sums.v[i] = vdotq_s32(sums.v[i], centred, four);
