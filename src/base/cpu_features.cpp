@@ -45,6 +45,7 @@ CpuFeatures detect() {
   const CpuidRegisters leaf7 = cpuid(7, 0);
   features.avx2 = (saved & ymm_state) == ymm_state && has(leaf7.ebx, 5) && has(leaf1.ecx, fma) &&
                   has(leaf1.ecx, f16c);
+  features.avx_vnni = features.avx2 && has(cpuid(7, 1).eax, 4);
   constexpr unsigned f = 16, dq = 17, bw = 30, vl = 31, vnni = 11;
   features.avx512 = features.avx2 && (saved & zmm_state) == zmm_state && has(leaf7.ebx, f) &&
                     has(leaf7.ebx, dq) && has(leaf7.ebx, bw) && has(leaf7.ebx, vl) &&

@@ -26,6 +26,7 @@ namespace {
 // clang-format off
 #include "kernels/simd/x86.h"
 #include "kernels/simd/avx2.h"
+#include "kernels/simd/avx2_products.h"
 #include "kernels/generic/all.h"
 // clang-format on
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array tables {
 #if defined(__x86_64__)
-  &avx512::table, &avx2::table,
+  &avx512::table, &avx_vnni::table, &avx2::table,
 #elif defined(__aarch64__)
   &neon_dot::table, &neon::table,
 #endif

@@ -22,6 +22,9 @@ extern const KernelTable table;
 namespace avx2 {
 extern const KernelTable table;
 }
+namespace avx_vnni {
+extern const KernelTable table;
+}
 namespace avx512 {
 extern const KernelTable table;
 }

@@ -31,12 +31,14 @@ TEST(CpuFeatures, AreThoseThatTheOperatingSystemReports) {
     return std::ranges::all_of(names, [&](const char* name) { return flags.contains(name); });
   };
   EXPECT_EQ(cpu_features().avx2, all({"avx2", "fma", "f16c"}));
+  EXPECT_EQ(cpu_features().avx_vnni, all({"avx2", "fma", "f16c", "avx_vnni"}));
   EXPECT_EQ(cpu_features().avx512, all({"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl",
                                         "avx512dq", "avx512_vnni"}));
 }
 
 TEST(CpuFeatures, TheWideOnesIncludeTheNarrow) {
   EXPECT_LE(cpu_features().avx512, cpu_features().avx2);
+  EXPECT_LE(cpu_features().avx_vnni, cpu_features().avx2);
 }
 
 }  // namespace
