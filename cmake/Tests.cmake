@@ -89,7 +89,7 @@ endif()
 
 # Attention as a whole once more on each instruction set, which a case of the suite asserts by name.
 if(TARGET cache_test AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  foreach(isa scalar avx2 avx512)
+  foreach(isa scalar avx2 avx_vnni avx512)
     add_test(NAME cache.forced_${isa}
              COMMAND cache_test --gtest_filter=Attention.*:RandomScenes.*)
     set_tests_properties(cache.forced_${isa} PROPERTIES
