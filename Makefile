@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm tools asan tsan debug bench format lint clean
+.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench format lint clean
 
 LABEL ?= .
 program := build/release/kvsplit
@@ -11,7 +11,7 @@ text := examples/texts/lighthouse.txt
 jobs := $(or $(KVSPLIT_JOBS),$(shell getconf _NPROCESSORS_ONLN))
 
 help: ## this list
-	@sed -n 's/^\([a-z -]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z -]*\):.*## /  make \1\t/p' Makefile | expand -t 26
 	@echo 'KVSPLIT_LLAMA_SOURCE=DIR takes a llama.cpp checkout instead of the pinned version.'
 
 run: build ## build all, get the demo model, and compare cache precisions on it
@@ -41,6 +41,12 @@ endif
 
 test-arm: ## the unit tests for arm64, cross-compiled and run in qemu (Debian and Ubuntu)
 	@scripts/test-arm
+
+test-arm-programs: ## stock llama.cpp programs with the plugin for arm64, in qemu and beside our own
+	@scripts/setup build arm
+	@scripts/llama-cpp tools
+	@scripts/build release kvsplit ggml-kvsplit
+	@scripts/test-arm programs
 
 asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer
 	@scripts/setup build

@@ -63,6 +63,10 @@ endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/kvsplit_build_config.h.in
                ${PROJECT_BINARY_DIR}/generated/kvsplit_build_config.h @ONLY)
 
+if(NOT KVSPLIT_BUILD_PROGRAM)  # nor look for what it needs: a cross compiler has the plugin's alone
+  return()
+endif()
+
 # The program, and the same code as a library for the tests.
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
