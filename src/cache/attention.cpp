@@ -98,6 +98,16 @@ float alibi_slope(float max_bias, int head, int n_heads) {
 
 }  // namespace
 
+/// The cells of one stream whose rows are exact for keys and for values, by slot; the packed rows of
+/// these are hidden.
+struct ExactCells {
+  int stream = -1;
+  int n_slots = 0;
+  std::array<std::int32_t, cells_per_step> cells;  // -1: none
+  std::array<HiddenCells, cells_per_step> hidden;
+  std::size_t n_hidden = 0;
+};
+
 /// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
 struct ThreadScratch {
   RowBlock prepared;  // which rows the arrays below hold
@@ -112,6 +122,8 @@ struct ThreadScratch {
   alignas(64) std::array<float, max_query_rows * 16> sums;
   alignas(64) std::array<float, max_query_rows * max_head_dim> out;
   std::array<GroupTiles, max_head_groups> k_groups, v_groups;
+  ExactCells exact;
+  std::array<std::array<Half, cells_per_step>, max_query_rows> exact_masks;
   KernelScratch kernel;
 };
 
@@ -199,6 +211,33 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
+void hide(ExactCells& exact, std::int64_t cell) {
+  const std::uint64_t bit = std::uint64_t{1} << (cell % cells_per_step);
+  const std::int64_t tile = cell / cells_per_step;
+  for (std::size_t i = 0; i < exact.n_hidden; ++i) {
+    if (exact.hidden[i].tile != tile) continue;
+    exact.hidden[i].cells |= bit;
+    return;
+  }
+  exact.hidden[exact.n_hidden++] = {tile, bit};
+}
+
+void find_exact_cells(const Attention& a, int stream, ExactCells& exact) {
+  if (exact.stream == stream) return;
+  exact.stream = stream;
+  exact.n_slots = std::min(a.k.exact().n_slots(), a.v.exact().n_slots());
+  exact.n_hidden = 0;
+  if (exact.n_slots == 0) return;
+  const auto k_cells = a.k.exact().cells(a.call.first_stream + stream);
+  const auto v_cells = a.v.exact().cells(a.call.first_stream + stream);
+  for (std::size_t slot = 0; slot < static_cast<std::size_t>(exact.n_slots); ++slot) {
+    const std::int32_t cell = k_cells[slot];
+    const bool both = cell == v_cells[slot] && cell >= 0 && cell < a.call.n_kv;
+    exact.cells[slot] = both ? cell : -1;
+    if (both) hide(exact, cell);
+  }
+}
+
 AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   AttendTask task;
   const int stream = a.call.first_stream + block.stream;
@@ -208,11 +247,43 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(), scratch.scales.data(),
                   scratch.offsets.data()};
   task.masks = scratch.masks.data();
+  task.hidden = {scratch.exact.hidden.data(), scratch.exact.n_hidden};
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
   task.state = {scratch.max.data(), scratch.sums.data(), scratch.out.data()};
   task.scratch = &scratch.kernel;
   return task;
+}
+
+// The exact rows of a stream, as one step more whose masks are put together from the call's.
+void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
+  const ExactCells& exact = scratch.exact;
+  const int stream = a.call.first_stream + block.stream;
+  for (std::size_t g = 0; g < task.k_groups.size(); ++g) {
+    scratch.k_groups[g] = a.k.exact().tile(stream, a.k.head_groups(block.kv_head)[g].number());
+  }
+  for (std::size_t g = 0; g < task.v_groups.size(); ++g) {
+    scratch.v_groups[g] = a.v.exact().tile(stream, a.v.head_groups(block.kv_head)[g].number());
+  }
+  std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
+  for (int row = 0; row < block.n_rows; ++row) {
+    const Half* const mask = scratch.masks[row];
+    if (row > 0 && mask == scratch.masks[row - 1]) {
+      masks[row] = masks[row - 1];
+      continue;
+    }
+    auto& gathered = scratch.exact_masks[row];
+    for (int slot = 0; slot < exact.n_slots; ++slot) {
+      const std::int32_t cell = exact.cells[slot];
+      gathered[slot] = cell < 0 ? half_minus_infinity : mask == nullptr ? Half{0} : mask[cell];
+    }
+    masks[row] = gathered.data();
+  }
+  task.masks = masks.data();
+  task.hidden = {};
+  task.first_cell = 0;
+  task.end_cell = exact.n_slots;
+  kernels().attend(task);
 }
 
 void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
@@ -223,6 +294,9 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
   if (task.first_cell < task.end_cell) kernels().attend(task);
+  if (scratch.exact.n_hidden > 0 && piece + 1 == a.division.n_pieces) {
+    run_exact(a, block, task, scratch);
+  }
 }
 
 float row_sum(const ThreadScratch& scratch, int index) {
@@ -298,6 +372,7 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
 }
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
+  find_exact_cells(a, block.stream, scratch.exact);
   for (int index = 0; index < block.n_rows; ++index) prepare_row(a, block, index, scratch);
 }
 
@@ -350,6 +425,7 @@ void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall& c
   assert(call.n_heads % k.n_heads() == 0 && worker.index < workspace.n_threads());
   const Attention attention{k, v, call, divide(k, v, call), workspace.impl()};
   ThreadScratch& scratch = *workspace.impl().threads[static_cast<std::size_t>(worker.index)];
+  scratch.exact.stream = -1;  // of another call
   if (attention.division.n_pieces == 1) {
     attend_whole(attention, worker, scratch);
   } else {

@@ -40,7 +40,7 @@ void edit_rows(PackedTensor& tensor, const ChooseRow& chosen,
       }
       if (rows.empty()) continue;
       edit({rows, values.data()});
-      tensor.write({values.data(), n_channels * sizeof(float), rows}, Worker{});
+      tensor.write({values.data(), n_channels * sizeof(float), rows, true}, Worker{});
     }
   }
 }

@@ -144,6 +144,7 @@ bool HostedTensor::copy_stream(std::size_t from_offset, std::size_t to_offset, s
 
 void HostedTensor::cleared() {
   own_rows_.zero();
+  if (packed_) packed_->forget_exact();
   refused_.clear();
   n_refused_ = 0;
   kept_.clear();

@@ -25,12 +25,6 @@ Half load_half(const std::byte* at) {
   return value;
 }
 
-// Attention multiplies by 0 what a query does not see: were a cell infinite or NaN, one sequence's
-// broken numbers would reach the others.
-Half finite_half(float x) {
-  return std::isnan(x) ? Half{0} : float_to_half(std::clamp(x, -half_max, half_max));
-}
-
 using GroupCodes = std::array<std::uint8_t, group_channels>;
 
 // The block of row t in a tile.
@@ -85,7 +79,8 @@ void unpack_stream(const std::byte* in, int bits, GroupCodes& codes) {
 }  // namespace
 
 std::size_t PackedTensor::bytes(const RowFormat& format, CellShape cells) {
-  return tile_layout(format, tiles_per_stream(cells) * cells.n_streams).bytes;
+  return tile_layout(format, tiles_per_stream(cells) * cells.n_streams).bytes +
+         ExactRows::bytes(format, cells.n_streams);
 }
 
 PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::byte* memory)
@@ -93,7 +88,8 @@ PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::by
       side_(side),
       cells_(cells),
       memory_(memory),
-      layout_(tile_layout(format_, tiles_per_stream(cells) * cells.n_streams)) {}
+      layout_(tile_layout(format_, tiles_per_stream(cells) * cells.n_streams)),
+      exact_(format_, side, cells.n_streams, memory + layout_.bytes) {}
 
 std::string PackedTensor::bind_heads(int head_dim) {
   const int n_channels = format_.n_channels();
@@ -148,22 +144,41 @@ void PackedTensor::write_group(std::byte* tile, const GroupLayout& group, int t,
   }
 }
 
-void PackedTensor::write_head(std::int64_t row, int head, const float* values) {
+void PackedTensor::write_head(std::int64_t row, int head, const float* values, bool exact) {
   std::array<float, max_head_dim> numbers;  // NOLINT(*-member-init): filled right below
   const std::span<float> turned{numbers.data(), static_cast<std::size_t>(head_dim_)};
   std::copy_n(values, head_dim_, turned.begin());
   transform_head(format_.transform, turned);
   const int t = row_in_tile(row);
+  const std::int64_t cell = row % cells_.kv_size;
   const float* next = turned.data();
   for (const GroupLayout& group : head_groups(head)) {
-    write_group(tile(group, row), group, t,
-                std::span<const float, group_channels>(next, group_channels));
+    const std::span<const float, group_channels> numbers(next, group_channels);
+    write_group(tile(group, row), group, t, numbers);
+    if (exact) exact_.put(row / cells_.kv_size, exact_.slot(cell), group.number(), numbers);
     next += group_channels;
   }
 }
 
+// Which rows of a call will be in a slot after it: the last for each.
+std::vector<bool> PackedTensor::exact_rows_of(const WriteCall& call) const {
+  std::vector<bool> exact(call.rows.size());
+  if (exact_.n_slots() == 0) return exact;
+  std::vector<bool> taken(static_cast<std::size_t>(cells_.n_streams * exact_.n_slots()));
+  for (std::size_t i = call.rows.size(); i-- > 0;) {
+    const std::int64_t stream = call.rows[i] / cells_.kv_size;
+    const std::int64_t cell = call.rows[i] % cells_.kv_size;
+    if (!exact_.has_slot(cell) || (call.edits && !exact_.holds(stream, cell))) continue;
+    auto&& mine = taken[static_cast<std::size_t>(stream * exact_.n_slots() + exact_.slot(cell))];
+    exact[i] = !mine;
+    mine = true;
+  }
+  return exact;
+}
+
 void PackedTensor::write(const WriteCall& call, Worker worker) {
   assert(head_dim_ > 0);
+  const std::vector<bool> exact = exact_rows_of(call);
   // Rows of one tile share bytes, so a tile of a head belongs to one worker.
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
     const std::int64_t row = call.rows[i];
@@ -172,7 +187,11 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
     const std::int64_t number = tile_number(row);
     for (int head = 0; head < n_heads(); ++head) {
       if ((number + head) % worker.count != worker.index) continue;
-      write_head(row, head, values + static_cast<std::ptrdiff_t>(head) * head_dim_);
+      write_head(row, head, values + static_cast<std::ptrdiff_t>(head) * head_dim_, exact[i]);
+    }
+    if (exact[i] && worker.index == 0 && !call.edits) {
+      const std::int64_t cell = row % cells_.kv_size;
+      exact_.set_cell(row / cells_.kv_size, exact_.slot(cell), cell);
     }
   }
 }
@@ -180,12 +199,17 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
 void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const int t = row_in_tile(row);
+  const std::int64_t stream = row / cells_.kv_size;
+  const std::int64_t cell = row % cells_.kv_size;
+  const bool exact = exact_.holds(stream, cell);
   GroupCodes codes;  // NOLINT(*-member-init)
   for (const GroupLayout& group : layout_.groups) {
     const std::byte* const at = tile(group, row);
     const auto numbers =
         values.subspan(static_cast<std::size_t>(group.first_channel), group_channels);
-    if (group.coded()) {
+    if (exact) {
+      exact_.get(stream, exact_.slot(cell), group.number(), numbers);
+    } else if (group.coded()) {
       get_codes(at, group.bits, side_, t, codes);
       decode_group(codes, group.bits, std::to_integer<std::uint8_t>(at[group.scales_offset() + t]),
                    numbers);
@@ -224,6 +248,9 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
   const int t = row_in_tile(row);
+  const std::int64_t cell = row % cells_.kv_size;
+  const std::int64_t stream = row / cells_.kv_size;
+  if (exact_.holds(stream, cell)) exact_.set_cell(stream, exact_.slot(cell), -1);
   GroupCodes codes;  // NOLINT(*-member-init)
   for (const GroupLayout& group : layout_.groups) {
     std::byte* const at = tile(group, row);
@@ -242,6 +269,7 @@ void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
 
 void PackedTensor::copy_stream(std::int64_t from, std::int64_t to) {
   if (from == to) return;
+  exact_.copy_stream(from, to);
   const auto n_tiles = static_cast<std::size_t>(tiles_per_stream(cells_));
   for (const GroupLayout& group : layout_.groups) {
     for (std::size_t i = 0; i < n_tiles; ++i) {

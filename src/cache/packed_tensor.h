@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/worker.h"
+#include "cache/exact_rows.h"
 #include "codec/row_format.h"
 #include "codec/tile_layout.h"
 
@@ -28,6 +30,7 @@ struct WriteCall {
   const float* values = nullptr;
   std::size_t row_stride = 0;
   std::span<const std::int64_t> rows;  ///< destination of each; a row may be written again
+  bool edits = false;  ///< rows that were read before and changed: which are exact stays as it is
 };
 
 /// One layer's packed keys or values, in memory that somebody else owns. Where its tiles lie
@@ -72,6 +75,8 @@ class PackedTensor {
   /// For attention: the groups of one head, and their tiles in one stream. Needs bind_heads().
   std::span<const GroupLayout> head_groups(int head) const;
   std::byte* tiles(const GroupLayout& group, std::int64_t stream) const;
+  const ExactRows& exact() const { return exact_; }
+  void forget_exact() { exact_.forget(); }
 
  private:
   std::int64_t tile_number(std::int64_t row) const;
@@ -79,13 +84,15 @@ class PackedTensor {
   int row_in_tile(std::int64_t row) const;
   void write_group(std::byte* tile, const GroupLayout& group, int t,
                    std::span<const float, group_channels> numbers);
-  void write_head(std::int64_t row, int head, const float* values);
+  void write_head(std::int64_t row, int head, const float* values, bool exact);
+  std::vector<bool> exact_rows_of(const WriteCall& call) const;
 
   RowFormat format_;
   Side side_;
   CellShape cells_;
   std::byte* memory_;
   TileLayout layout_;
+  ExactRows exact_;
   int head_dim_ = 0;
 };
 

@@ -10,6 +10,7 @@ namespace kvsplit {
 namespace {
 
 constexpr std::array widths{2, 3, 4, 5, 6, 8, 16};
+constexpr int most_exact_rows = 64;  // one step of attention
 
 [[noreturn]] void refuse(std::string_view text, const std::string& reason) {
   throw Error("precision \"" + std::string(text) + "\": " + reason +
@@ -23,10 +24,17 @@ std::string_view take_digits(std::string_view& rest) {
   return digits;
 }
 
+int number(std::string_view digits, std::string_view text, const char* what) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || value < 0) {
+    refuse(text, std::string("not a number of ") + what);
+  }
+  return value;
+}
+
 int width(std::string_view digits, std::string_view text) {
-  int bits = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-  if (digits.empty() || error != std::errc()) refuse(text, "not a number of bits");
+  const int bits = number(digits, text, "bits");
   if (std::ranges::find(widths, bits) == widths.end()) {
     refuse(text, "no codec of " + std::string(digits) + " bits, there are 2, 3, 4, 5, 6, 8 and 16");
   }
@@ -59,7 +67,15 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
     precision.rotate = setting.back() == '1';
     return;
   }
-  refuse(text, "unknown setting \"" + std::string(setting) + "\", there is rotate=0 or 1");
+  for (const auto& [name, rows] :
+       {std::pair("sinks=", &precision.sinks), std::pair("window=", &precision.window)}) {
+    if (!setting.starts_with(name)) continue;
+    *rows = number(setting.substr(std::string_view(name).size()), text, "rows");
+    if (precision.sinks + precision.window <= most_exact_rows) return;
+    refuse(text, "more than 64 rows in sinks and window");
+  }
+  refuse(text, "unknown setting \"" + std::string(setting) +
+                   "\", there are rotate=0 or 1, sinks=N and window=N");
 }
 
 }  // namespace
@@ -84,6 +100,8 @@ std::string to_string(const Precision& precision) {
       fp16 ? "FP16"
            : "K" + std::to_string(precision.k_bits) + "V" + std::to_string(precision.v_bits);
   if (!precision.rotate) text += ":rotate=0";
+  if (precision.sinks > 0) text += ":sinks=" + std::to_string(precision.sinks);
+  if (precision.window > 0) text += ":window=" + std::to_string(precision.window);
   return text;
 }
 

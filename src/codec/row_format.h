@@ -27,6 +27,7 @@ struct RowFormat {
   TransformKind transform = TransformKind::identity;
   /// Only even scale codes, whose lowest bit is then free for a mark (cache/row_image.h).
   bool even_scales = false;
+  int sinks = 0, window = 0;  ///< rows kept in 16 bits beside the packed ones (cache/exact_rows.h)
 
   bool operator==(const RowFormat&) const = default;
 

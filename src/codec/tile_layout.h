@@ -33,6 +33,7 @@ struct GroupLayout {
   std::size_t raw_offset = 0;   ///< in a saved row (packed_tensor.h)
 
   bool coded() const { return bits != 16; }
+  std::size_t number() const { return static_cast<std::size_t>(first_channel / group_channels); }
   std::size_t scales_offset() const { return tile_blocks * block_bytes(bits); }
   std::size_t raw_code_bytes() const { return static_cast<std::size_t>(group_channels) * bits / 8; }
 

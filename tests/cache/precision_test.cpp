@@ -53,6 +53,8 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
       {"K4V4:rotate=0", {4, 4, false}, "K4V4:rotate=0"},
       {"K4V4:rotate=1", {4, 4, true}, "K4V4"},
       {"4:rotate=0:rotate=1", {4, 4, true}, "K4V4"},
+      {"K4V4:window=28:sinks=4", {4, 4, true, 4, 28}, "K4V4:sinks=4:window=28"},
+      {"8:window=64", {8, 8, true, 0, 64}, "K8V8:window=64"},
       {"fp16:rotate=0", {16, 16, false}, "FP16:rotate=0"},
   };
   for (const Spelling& spelling : spellings) {
@@ -90,11 +92,15 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"K8V4 ", "\" \" not understood"},
       {"8.5", "\".5\" not understood"},
       {"8V4", "\"V4\" not understood"},
-      {"K8V4:", "unknown setting \"\", there is rotate=0 or 1"},
+      {"K8V4:", "unknown setting \"\", there are rotate=0 or 1, sinks=N and window=N"},
       {"K8V4:rotate", "unknown setting \"rotate\""},
       {"K8V4:rotate=2", "unknown setting \"rotate=2\""},
       {"K8V4:rotate=0:", "unknown setting \"\""},
-      {"K8V4:window=32", "unknown setting \"window=32\""},
+      {"K8V4:window", "unknown setting \"window\""},
+      {"K8V4:window=", "not a number of rows"},
+      {"K8V4:window=-1", "not a number of rows"},
+      {"K8V4:sinks=4x", "not a number of rows"},
+      {"K8V4:window=60:sinks=5", "more than 64 rows in sinks and window"},
   };
   for (const Refusal& expected : refusals) {
     const std::string message = refusal(expected.text);

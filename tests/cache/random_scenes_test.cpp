@@ -210,6 +210,27 @@ TEST(RandomScenes, AreTheFormulaOnAnyThreadsAndAfterARestore) {
   }
 }
 
+// Rows that are exact are seen as such, once, whatever is visible of them; the formula reads them.
+TEST(RandomScenes, AreTheFormulaWithExactRowsToo) {
+  for (int round = 0; round < n_rounds; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    Random random(static_cast<unsigned>(1000 + round));
+    SceneShape shape = any_shape(random);
+    shape.k_format->sinks = shape.v_format->sinks = random.between(0, 4);
+    shape.k_format->window = shape.v_format->window = random.between(0, 60);
+    Scene scene(shape, static_cast<unsigned>(round));
+    Extras extras;
+    choose_extras(random, scene, extras);
+
+    scene.attend(1);
+    scene.expect_oracle();
+    const std::vector<float> alone = scene.out;
+    scene.attend(random.between(2, 4));
+    ASSERT_EQ(scene.out, alone);
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
 // A token alone and the same token in a prompt: what cache reuse and parallel slots rest on. How a
 // call is cut into pieces depends on its number of tokens, and merging pieces rounds a few times:
 // numbers differ by some epsilon of the largest, the steps within pieces are the same.

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/half.h"
+#include "codec/row_format.h"
+#include "kernels/attend.h"
+
+namespace kvsplit {
+
+/// Rows that attention sees as f16 instead of as packed: of every stream the first cells, where
+/// tokens lie that all others look at (attention sinks, arXiv 2309.17453), and those written last,
+/// which get most of the rest. They are packed all the same, so that a row which is replaced here
+/// needs no work, and one that is not here is no error.
+///
+/// A stream has a slot for each of its first `sinks` cells and `window` more: cell c beyond the
+/// sinks may be in slot sinks + (c − sinks) % window alone, and whatever was written there last is.
+/// Which rows are here hence depends on the order of writes only, not on threads.
+class ExactRows {
+ public:
+  /// Bytes of all slots; 0 where the format wants none.
+  static std::size_t bytes(const RowFormat& format, std::int64_t n_streams);
+
+  /// memory: bytes() of it, zeroed.
+  ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory);
+
+  int n_slots() const { return sinks_ + window_; }
+  /// The cells in a stream's slots; -1: none.
+  std::span<const std::int32_t> cells(std::int64_t stream) const {
+    return {cells_.data() + stream * n_slots(), static_cast<std::size_t>(n_slots())};
+  }
+  int slot(std::int64_t cell) const {
+    return static_cast<int>(cell < sinks_ ? cell : sinks_ + (cell - sinks_) % window_);
+  }
+  bool has_slot(std::int64_t cell) const { return window_ > 0 || cell < sinks_; }
+  bool holds(std::int64_t stream, std::int64_t cell) const {
+    return has_slot(cell) && cells(stream)[static_cast<std::size_t>(slot(cell))] == cell;
+  }
+  void set_cell(std::int64_t stream, int slot, std::int64_t cell) {
+    cells_[static_cast<std::size_t>(stream * n_slots() + slot)] = static_cast<std::int32_t>(cell);
+  }
+  /// Of the numbered group of a row, in the space in which rows are encoded.
+  void put(std::int64_t stream, int slot, std::size_t group, std::span<const float> numbers);
+  void get(std::int64_t stream, int slot, std::size_t group, std::span<float> numbers) const;
+  /// The slots of a group as attention takes them: one tile.
+  GroupTiles tile(std::int64_t stream, std::size_t group) const;
+
+  void copy_stream(std::int64_t from, std::int64_t to);
+  void forget();  ///< all rows
+
+ private:
+  Half* half_at(std::int64_t stream, int slot, std::size_t group, int channel) const;
+
+  Side side_;
+  int sinks_, window_;
+  std::size_t n_groups_;
+  std::byte* memory_;
+  std::vector<std::int32_t> cells_;
+};
+
+}  // namespace kvsplit

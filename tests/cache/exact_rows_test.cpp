@@ -1,0 +1,170 @@
+// Rows kept in 16 bits beside the packed ones: which they are, and that nothing stale is seen.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "cache/plan.h"
+#include "support/cache_fixture.h"
+
+namespace kvsplit {
+namespace {
+
+using test::consecutive;
+using test::OwnedTensor;
+using test::random_numbers;
+using test::write_rows;
+
+constexpr int n_channels = 192, head_dim = 64;
+constexpr std::int64_t kv_size = 300;
+
+RowFormat format(int sinks, int window) {
+  RowFormat format = uniform_format(n_channels, 4, TransformKind::hadamard);
+  format.sinks = sinks;
+  format.window = window;
+  return format;
+}
+
+struct Cache {
+  explicit Cache(int sinks = 4, int window = 28, std::int64_t n_streams = 1, Side side = Side::key)
+      : tensor(format(sinks, window), side, {kv_size, n_streams}, head_dim) {}
+  /// What is written to these rows, new for each seed.
+  std::vector<float> write(const std::vector<std::int64_t>& rows, unsigned seed,
+                           int n_threads = 1) {
+    std::vector<float> values = random_numbers(rows.size() * n_channels, seed);
+    write_rows(*tensor, values, rows, n_threads);
+    return values;
+  }
+  /// The largest error of a row as it is read, of numbers of size 1.
+  float error(std::int64_t row, const float* values) {
+    std::vector<float> read(n_channels);
+    tensor->read(row, read);
+    float largest = 0;
+    for (int c = 0; c < n_channels; ++c)
+      largest = std::max(largest, std::fabs(read[c] - values[c]));
+    return largest;
+  }
+  std::vector<std::int64_t> exact_cells(std::int64_t stream = 0) {
+    std::vector<std::int64_t> cells;
+    for (std::int64_t cell = 0; cell < kv_size; ++cell) {
+      if (tensor->exact().holds(stream, cell)) cells.push_back(cell);
+    }
+    return cells;
+  }
+  OwnedTensor tensor;
+};
+
+constexpr float exact_error = 0.02F, packed_error = 0.1F;
+
+std::vector<std::int64_t> first_and_last(std::int64_t n_first, std::int64_t from, std::int64_t to) {
+  std::vector<std::int64_t> cells = consecutive(0, n_first);
+  for (std::int64_t cell = from; cell < to; ++cell) cells.push_back(cell);
+  return cells;
+}
+
+TEST(ExactRows, AreTheFirstCellsAndTheLastWritten) {
+  for (const Side side : {Side::key, Side::value}) {
+    Cache cache(4, 28, 1, side);
+    const std::vector<float> values = cache.write(consecutive(0, 200), 1);
+    EXPECT_EQ(cache.exact_cells(), first_and_last(4, 172, 200));
+    for (std::int64_t row = 0; row < 200; ++row) {
+      const float error = cache.error(row, values.data() + row * n_channels);
+      if (row < 4 || row >= 172) {
+        EXPECT_LT(error, exact_error) << row;
+      } else {
+        EXPECT_GT(error, packed_error) << row;
+      }
+    }
+  }
+}
+
+TEST(ExactRows, WrittenInPiecesOrOnThreadsAreTheSame) {
+  Cache whole;
+  Cache pieces;
+  const std::vector<float> values = whole.write(consecutive(0, 190), 1, 3);
+  for (std::int64_t first = 0, n = 1; first < 190; first += n, n = n * 2 + 1) {
+    const std::int64_t end = std::min<std::int64_t>(first + n, 190);
+    write_rows(*pieces.tensor,
+               {values.data() + first * n_channels, values.data() + end * n_channels},
+               consecutive(first, end - first));
+  }
+  EXPECT_EQ(pieces.exact_cells(), whole.exact_cells());
+  EXPECT_EQ(std::memcmp(pieces.tensor->memory(), whole.tensor->memory(),
+                        PackedTensor::bytes(format(4, 28), {kv_size, 1})),
+            0);
+}
+
+TEST(ExactRows, ARewrittenRowIsTheNewOne) {
+  Cache cache;
+  cache.write(consecutive(0, 200), 1);
+  for (const std::int64_t row : {2, 100, 180}) {
+    const std::vector<float> values = cache.write({row}, 7);
+    EXPECT_LT(cache.error(row, values.data()), exact_error) << row;
+  }
+}
+
+TEST(ExactRows, ARestoredRowIsThePackedOne) {
+  Cache cache;
+  cache.write(consecutive(0, 200), 1);
+  std::vector<std::byte> raw(cache.tensor->raw_row_bytes());
+  cache.tensor->read_raw(100, raw);
+  std::vector<float> expected(n_channels);
+  std::vector<float> found(n_channels);
+  cache.tensor->read(100, expected);
+  cache.tensor->write_raw(199, raw);
+  cache.tensor->read(199, found);
+  EXPECT_EQ(found, expected);
+}
+
+TEST(ExactRows, AnEditKeepsThemAndTakesNoOthersIn) {
+  Cache cache;
+  std::vector<float> values = cache.write(consecutive(0, 200), 1);
+  const std::vector<std::int64_t> before = cache.exact_cells();
+  for (float& x : values) x = -x;
+  const std::vector<std::int64_t> rows = consecutive(0, 200);
+  cache.tensor->write({values.data(), n_channels * sizeof(float), rows, true}, Worker{});
+  EXPECT_EQ(cache.exact_cells(), before);
+  EXPECT_LT(cache.error(190, values.data() + 190 * n_channels), exact_error);
+  EXPECT_GT(cache.error(100, values.data() + 100 * n_channels), packed_error);
+}
+
+TEST(ExactRows, OfStreamsAreApartAndCopied) {
+  Cache cache(4, 28, 2);
+  const std::vector<float> values = cache.write(consecutive(0, 100), 1);
+  EXPECT_TRUE(cache.exact_cells(1).empty());
+  cache.tensor->copy_stream(0, 1);
+  EXPECT_EQ(cache.exact_cells(1), cache.exact_cells(0));
+  EXPECT_LT(cache.error(kv_size + 99, values.data() + 99 * n_channels), exact_error);
+}
+
+TEST(ExactRows, AreForgottenWhenTheCacheIsCleared) {
+  Cache cache;
+  cache.write(consecutive(0, 100), 1);
+  cache.tensor->forget_exact();
+  EXPECT_TRUE(cache.exact_cells().empty());
+}
+
+TEST(ExactRows, AreInTheBytes) {
+  const CellShape cells{kv_size, 3};
+  const std::size_t without = PackedTensor::bytes(format(0, 0), cells);
+  EXPECT_EQ(PackedTensor::bytes(format(4, 28), cells) - without, 3U * 32 * n_channels * 2);
+  EXPECT_EQ(PackedTensor::bytes(format(4, 29), cells) - without, 3U * 48 * n_channels * 2);
+}
+
+TEST(ExactRows, AreOnBothSidesOrOnNone) {
+  for (const char* const text : {"K4V4:sinks=4:window=28", "K8V2:window=3"}) {
+    const Plan plan(parse_precision(text));
+    const RowFormat keys = plan.format(0, Side::key, n_channels, false);
+    const RowFormat values = plan.format(0, Side::value, n_channels, false);
+    EXPECT_EQ(keys.sinks, plan.precision().sinks);
+    EXPECT_EQ(keys.window, plan.precision().window);
+    EXPECT_EQ(values.sinks, keys.sinks);
+    EXPECT_EQ(values.window, keys.window);
+  }
+  const Plan plan(parse_precision("K16V4:window=28"));
+  EXPECT_EQ(plan.format(0, Side::value, n_channels, false).window, 0);
+}
+
+}  // namespace
+}  // namespace kvsplit
