@@ -1,14 +1,12 @@
 #include "host/context.h"
 
 #include <fmt/format.h>
-#include <llama.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "base/error.h"
 #include "host/log.h"
-#include "plugin/plugin.h"
 
 namespace kvsplit::host {
 namespace {
@@ -30,14 +28,7 @@ llama_context_params context_parameters(const ContextOptions& options) {
   return parameters;
 }
 
-CacheSize as_allocated(const plugin::Allocated& allocated) {
-  return {allocated.k_bytes, allocated.v_bytes, allocated.k_numbers, allocated.v_numbers,
-          allocated.n_unpacked};
-}
-
 }  // namespace
-
-void Context::Free::operator()(llama_context* context) const { llama_free(context); }
 
 Context::Context(const Model& model, const ContextOptions& options)
     : options_(options), n_vocab_(model.n_vocab()) {
@@ -55,42 +46,27 @@ Context::Context(const Model& model, const ContextOptions& options)
     throw Error(fmt::format("{}: no context of {} tokens with cache {}: {}", model.file(),
                             options.n_context, options.cache.name(), log.first_error()));
   }
-  warm_up(model.bos());
-  if (is_packed) size_ = as_allocated(plugin::allocated());
-}
-
-// The first graph tells the plugin which heads a cache has: only then is it known what could be
-// packed. It also faults in the weights, which no measurement should pay for.
-void Context::warm_up(Token token) {
-  decode(std::span(&token, 1), 0);
+  // The first graph tells the plugin which heads a cache has: only then is it known what could be
+  // packed. It also faults in the weights, which no measurement should pay for.
+  decode(std::vector<Token>{model.bos()}, 0);
   clear();
+  if (is_packed) size_ = plugin::allocated();
 }
 
 void Context::decode(std::span<const Token> tokens, std::size_t first_output) {
   const std::size_t n_tokens = tokens.size();
   std::vector<Token> ids(tokens.begin(), tokens.end());
-  std::vector<llama_pos> positions(n_tokens);
-  std::vector<std::int32_t> n_sequences(n_tokens, 1);
-  llama_seq_id sequence = 0;
-  std::vector<llama_seq_id*> sequences(n_tokens, &sequence);
   std::vector<std::int8_t> outputs(n_tokens);
-  for (std::size_t i = 0; i < n_tokens; ++i) {
-    positions[i] = n_past_ + static_cast<llama_pos>(i);
-    outputs[i] = i >= first_output ? 1 : 0;
-  }
-  llama_batch batch{};
-  batch.n_tokens = static_cast<std::int32_t>(n_tokens);
-  batch.token = ids.data();
-  batch.pos = positions.data();
-  batch.n_seq_id = n_sequences.data();
-  batch.seq_id = sequences.data();
+  for (std::size_t i = first_output; i < n_tokens; ++i) outputs[i] = 1;
+  // Of the one sequence, at the positions that follow.
+  llama_batch batch = llama_batch_get_one(ids.data(), static_cast<std::int32_t>(n_tokens));
   batch.logits = outputs.data();
 
   const LogCapture log;
   const std::int32_t status = llama_decode(context_.get(), batch);
   if (status != 0) {
     throw Error(fmt::format("cache {}: llama.cpp cannot decode {} tokens at position {}: {}",
-                            cache().name(), n_tokens, n_past_,
+                            options_.cache.name(), n_tokens, n_past_,
                             status == 1 ? "the context is full" : log.first_error()));
   }
   llama_synchronize(context_.get());

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <llama-cpp.h>
+
 #include <cstddef>
-#include <memory>
 #include <span>
 
 #include "host/cache_choice.h"
 #include "host/model.h"
-
-struct llama_context;
+#include "plugin/plugin.h"
 
 namespace kvsplit::host {
 
@@ -20,14 +20,8 @@ struct ContextOptions {
   int n_threads = 1;
 };
 
-/// Memory of a cache, from what was allocated.
-struct CacheSize {
-  std::size_t k_bytes = 0, v_bytes = 0;
-  std::size_t k_numbers = 0, v_numbers = 0;  ///< numbers held: cells × channels, all layers
-  std::size_t n_unpacked = 0;                ///< tensors that could not be packed: 16 bits
-
-  std::size_t bytes() const { return k_bytes + v_bytes; }
-};
+/// Memory of a cache, all layers, from what was allocated.
+using CacheSize = plugin::Allocated;
 
 /// One sequence on one model, with its own cache.
 class Context {
@@ -36,7 +30,6 @@ class Context {
   /// stock one. Error: llama.cpp cannot make it, with its reason.
   Context(const Model& model, const ContextOptions& options);
 
-  const CacheChoice& cache() const { return options_.cache; }
   int n_batch() const { return options_.n_batch; }
   int n_outputs() const { return options_.n_outputs; }
   int n_vocab() const { return n_vocab_; }
@@ -59,13 +52,8 @@ class Context {
   void clear();
 
  private:
-  struct Free {
-    void operator()(llama_context* context) const;
-  };
-  void warm_up(Token token);
-
   ContextOptions options_;
-  std::unique_ptr<llama_context, Free> context_;
+  llama_context_ptr context_;
   CacheSize size_;
   int n_vocab_ = 0;
   int n_past_ = 0;

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 
 namespace kvsplit::host {
 namespace {
 
 // llama.cpp knows one logger per process, so the captures that listen to it are process-wide too.
-std::mutex captures_mutex;
+std::mutex captures_mutex;  // of the list, and of what each has captured
 std::vector<LogCapture*> captures;
 
 bool verbose_flag = false;
@@ -34,20 +35,19 @@ LogCapture::~LogCapture() {
   captures.erase(std::find(captures.begin(), captures.end(), this));
 }
 
-void LogCapture::receive(int level, const char* text, void* verbose) {
+void LogCapture::receive(ggml_log_level level, const char* text, void* verbose) {
   if (*static_cast<bool*>(verbose)) std::fputs(text, stderr);
   if (level == GGML_LOG_LEVEL_CONT) return;
   std::string line(text);
   while (!line.empty() && line.back() == '\n') line.pop_back();
   const std::lock_guard lock(captures_mutex);
   for (LogCapture* capture : captures) {
-    const std::lock_guard own_lock(capture->mutex_);
     capture->lines_.push_back({level == GGML_LOG_LEVEL_ERROR, line});
   }
 }
 
 std::string LogCapture::first_error() const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(captures_mutex);
   const auto found = std::find_if(lines_.begin(), lines_.end(), [](const Line& line) {
     return line.is_error && !line.text.empty();
   });
@@ -55,7 +55,7 @@ std::string LogCapture::first_error() const {
 }
 
 double LogCapture::sum_after(const std::string& label) const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(captures_mutex);
   double sum = 0;
   for (const Line& line : lines_) {
     const std::size_t at = line.text.find(label);
@@ -66,9 +66,7 @@ double LogCapture::sum_after(const std::string& label) const {
 
 void install_log(bool verbose) {
   verbose_flag = verbose;
-  llama_log_set([](ggml_log_level level, const char* text,
-                   void* flag) { LogCapture::receive(level, text, flag); },
-                &verbose_flag);
+  llama_log_set(LogCapture::receive, &verbose_flag);
 }
 
 }  // namespace kvsplit::host

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <mutex>
+#include <ggml.h>
+
 #include <string>
 #include <vector>
 
@@ -30,10 +31,9 @@ class LogCapture {
     bool is_error;
     std::string text;
   };
-  static void receive(int level, const char* text, void* verbose);
+  static void receive(ggml_log_level level, const char* text, void* verbose);
   friend void install_log(bool);
 
-  mutable std::mutex mutex_;
   std::vector<Line> lines_;
 };
 

@@ -1,7 +1,6 @@
 #include "host/model.h"
 
 #include <fmt/format.h>
-#include <llama.h>
 
 #include <array>
 #include <cctype>
@@ -48,9 +47,9 @@ void check_file(const std::string& file) {
 
 std::string load_failure(const std::string& file, std::string reason) {
   constexpr std::string_view prefix = "error loading model: ";
-  if (reason.compare(0, prefix.size(), prefix) == 0) reason.erase(0, prefix.size());
+  if (reason.starts_with(prefix)) reason.erase(0, prefix.size());
   const bool is_cut = reason.find("not within the file bounds") != std::string::npos ||
-                      reason.find("gguf") == 0 || reason.find("failed to read") == 0 ||
+                      reason.starts_with("gguf") || reason.starts_with("failed to read") ||
                       reason.find("failed to load model from") != std::string::npos;
   if (is_cut) {
     return fmt::format("{}: truncated or damaged, get the file again ({})", file, reason);
@@ -64,8 +63,6 @@ std::string metadata(const llama_model* model, const char* key) {
 }
 
 }  // namespace
-
-void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
 Model::Model(const std::string& file, const std::string& device,
              std::function<void(double)> progress)
@@ -87,6 +84,7 @@ Model::Model(const std::string& file, const std::string& device,
   const LogCapture log;
   model_.reset(llama_model_load_from_file(file.c_str(), parameters));
   if (!model_) throw Error(load_failure(file, log.first_error()));
+  vocabulary_ = llama_model_get_vocab(get());
   if (!llama_model_has_decoder(get()) || llama_model_has_encoder(get())) {
     throw Error(fmt::format("{}: not a decoder-only model, there is no cache to measure", file));
   }
@@ -107,16 +105,14 @@ ModelFacts Model::facts() const {
   return facts;
 }
 
-const llama_vocab* Model::vocabulary() const { return llama_model_get_vocab(get()); }
-
 int Model::n_context() const { return llama_model_n_ctx_train(get()); }
 
-int Model::n_vocab() const { return llama_vocab_n_tokens(vocabulary()); }
+int Model::n_vocab() const { return llama_vocab_n_tokens(vocabulary_); }
 
-bool Model::starts_with_bos() const { return llama_vocab_get_add_bos(vocabulary()); }
+bool Model::starts_with_bos() const { return llama_vocab_get_add_bos(vocabulary_); }
 
 Token Model::bos() const {
-  const Token token = llama_vocab_bos(vocabulary());
+  const Token token = llama_vocab_bos(vocabulary_);
   return token == LLAMA_TOKEN_NULL ? 0 : token;
 }
 
@@ -124,7 +120,7 @@ std::vector<Token> Model::tokenize(std::string_view text) const {
   const auto length = static_cast<std::int32_t>(text.size());
   std::vector<Token> tokens(text.size() + 2);  // a token has at least a byte; BOS and EOS
   const std::int32_t n_tokens =
-      llama_tokenize(vocabulary(), text.data(), length, tokens.data(),
+      llama_tokenize(vocabulary_, text.data(), length, tokens.data(),
                      static_cast<std::int32_t>(tokens.size()), true, false);
   if (n_tokens < 0) throw Error(fmt::format("{}: llama.cpp cannot tokenize the text", file_));
   tokens.resize(static_cast<std::size_t>(n_tokens));

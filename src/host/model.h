@@ -1,14 +1,12 @@
 #pragma once
 
+#include <llama-cpp.h>
+
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-struct llama_model;
-struct llama_vocab;
 
 namespace kvsplit::host {
 
@@ -40,20 +38,16 @@ class Model {
   int n_context() const;  ///< tokens it was trained for
   int n_vocab() const;
   bool starts_with_bos() const;
-  Token bos()
-      const;  ///< a token to begin with: BOS, where there is none the first of the vocabulary
+  /// A token to begin with: BOS, where there is none the first of the vocabulary.
+  Token bos() const;
 
   /// With BOS in front where the model wants it; nothing in the text is read as a control token.
   std::vector<Token> tokenize(std::string_view text) const;
 
  private:
-  struct Free {
-    void operator()(llama_model* model) const;
-  };
-  const llama_vocab* vocabulary() const;
-
   std::string file_, device_;
-  std::unique_ptr<llama_model, Free> model_;
+  llama_model_ptr model_;
+  const llama_vocab* vocabulary_ = nullptr;  ///< the model's
 };
 
 }  // namespace kvsplit::host
