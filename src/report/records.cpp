@@ -3,75 +3,75 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
-#include <string_view>
 #include <vector>
 
 #include "base/error.h"
-#include "report/fields.h"
 #include "report/numbers.h"
 #include "report/verdict.h"
 
 namespace kvsplit::report {
 namespace {
 
+using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
+using measure::Rate;
 
 /// A column of the table: its title and the text of a record's cell, "" where not measured.
 struct TableColumn {
   std::string title;
-  std::string (*cell)(const CacheRecord&);
+  std::function<std::string(const CacheRecord&)> cell;
   Table::Align align = Table::Align::right;
 };
 
 template <class Value, class Format>
-std::string if_measured(const std::optional<Value>& value, Format format) {
-  return value ? format(*value) : std::string();
+TableColumn measured(const char* title, std::optional<Value> CacheRecord::*member, Format format) {
+  return {title, [=](const CacheRecord& record) {
+            return record.*member ? format(*(record.*member)) : std::string();
+          }};
 }
 
-std::string with_sign(double percent) { return fmt::format("{:+.2f} %", percent); }
+template <class Value>
+TableColumn measured(const char* title, std::optional<Value> CacheRecord::*member,
+                     const char* format) {
+  return measured(title, member, [=](Value x) { return fmt::format(fmt::runtime(format), x); });
+}
 
-std::string median(const measure::Rate& rate) { return significant(rate.median); }
+std::string bits(const CacheRecord& record) {
+  if (!record.k_bits_all_in || !record.v_bits_all_in) return "";
+  return fmt::format("{:.4g}/{:.4g}", *record.k_bits_all_in, *record.v_bits_all_in);
+}
+
+std::string mib(std::uint64_t bytes) {
+  return fmt::format("{:.2f}", static_cast<double>(bytes) / (1 << 20));
+}
+
+std::string median(const Rate& rate) { return significant(rate.median); }
+
+std::string divergence(const CacheRecord& record) {
+  return record.kl_mean ? with_error(*record.kl_mean, record.kl_stderr.value_or(0)) : "";
+}
+
+std::string mark(const CacheRecord& record) {
+  return std::string(is_damaged(record) ? damage_mark : "");
+}
 
 const std::vector<TableColumn>& table_columns() {
   static const std::vector<TableColumn> columns = {
-      {"cache", [](const CacheRecord& r) { return r.cache; }, Table::Align::left},
-      {"engine", [](const CacheRecord& r) { return r.engine; }, Table::Align::left},
-      {"bits K/V",
-       [](const CacheRecord& r) {
-         return r.k_bits_all_in && r.v_bits_all_in
-                    ? fmt::format("{:.4g}/{:.4g}", *r.k_bits_all_in, *r.v_bits_all_in)
-                    : std::string();
-       }},
-      {"window",
-       [](const CacheRecord& r) {
-         return if_measured(r.context, [](int n) { return grouped(n); });
-       }},
-      {"MiB",
-       [](const CacheRecord& r) {
-         return if_measured(r.kv_bytes, [](std::uint64_t n) {
-           return fmt::format("{:.2f}", static_cast<double>(n) / (1 << 20));
-         });
-       }},
-      {"prompt t/s", [](const CacheRecord& r) { return if_measured(r.prompt, median); }},
-      {"decode t/s", [](const CacheRecord& r) { return if_measured(r.decode, median); }},
-      {"perplexity",
-       [](const CacheRecord& r) {
-         return if_measured(r.ppl, [](double x) { return fmt::format("{:.3f}", x); });
-       }},
-      {"change", [](const CacheRecord& r) { return if_measured(r.ppl_change_percent, with_sign); }},
-      {"KL",
-       [](const CacheRecord& r) {
-         if (!r.kl_mean) return std::string();
-         return with_error(*r.kl_mean, r.kl_stderr.value_or(0));
-       }},
-      {"same top",
-       [](const CacheRecord& r) {
-         return if_measured(r.same_top_percent,
-                            [](double x) { return fmt::format("{:.1f} %", x); });
-       }},
-      {"", [](const CacheRecord& r) { return std::string(is_damaged(r) ? damage_mark : ""); },
-       Table::Align::left},
+      {"cache", &CacheRecord::cache, Table::Align::left},
+      {"engine", &CacheRecord::engine, Table::Align::left},
+      {"bits K/V", bits},
+      measured("window", &CacheRecord::context, grouped),
+      measured("MiB", &CacheRecord::kv_bytes, mib),
+      measured("prompt t/s", &CacheRecord::prompt, median),
+      measured("decode t/s", &CacheRecord::decode, median),
+      measured("perplexity", &CacheRecord::ppl, "{:.3f}"),
+      measured("change", &CacheRecord::ppl_change_percent, "{:+.2f} %"),
+      {"KL", divergence},
+      measured("same top", &CacheRecord::same_top_percent, "{:.1f} %"),
+      {"", mark, Table::Align::left},
   };
   return columns;
 }
@@ -84,8 +84,56 @@ bool is_worth_showing(const TableColumn& column, Records records) {
   return cells.size() > too_few && !cells.rbegin()->empty();
 }
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() > end.size() && text.substr(text.size() - end.size()) == end;
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json or_null(const std::optional<Rate>& rate, double Rate::*member) {
+  return rate ? Json((*rate).*member) : Json();
+}
+
+/// All keys, in the order in which they are written. docs/results.md explains each.
+Json as_json(const CacheRecord& record) {
+  return Json::object({
+      {"cache", record.cache},
+      {"engine", record.engine},
+      {"device", record.device},
+      {"k_bits", record.k_bits},
+      {"v_bits", record.v_bits},
+      {"k_bits_all_in", or_null(record.k_bits_all_in)},
+      {"v_bits_all_in", or_null(record.v_bits_all_in)},
+      {"context", or_null(record.context)},
+      {"kv_bytes", or_null(record.kv_bytes)},
+      {"kv_context", or_null(record.kv_context)},
+      {"ppl", or_null(record.ppl)},
+      {"ppl_change_percent", or_null(record.ppl_change_percent)},
+      {"kl_mean", or_null(record.kl_mean)},
+      {"kl_stderr", or_null(record.kl_stderr)},
+      {"same_top_percent", or_null(record.same_top_percent)},
+      {"scored_tokens", or_null(record.scored_tokens)},
+      {"prompt_tps", or_null(record.prompt, &Rate::median)},
+      {"prompt_tps_min", or_null(record.prompt, &Rate::min)},
+      {"prompt_tps_max", or_null(record.prompt, &Rate::max)},
+      {"prompt_ratio", or_null(record.prompt, &Rate::ratio)},
+      {"decode_tps", or_null(record.decode, &Rate::median)},
+      {"decode_tps_min", or_null(record.decode, &Rate::min)},
+      {"decode_tps_max", or_null(record.decode, &Rate::max)},
+      {"decode_ratio", or_null(record.decode, &Rate::ratio)},
+      {"depth", or_null(record.depth)},
+      {"prompt_tokens", or_null(record.prompt_tokens)},
+      {"decode_tokens", or_null(record.decode_tokens)},
+      {"speed_rounds", or_null(record.speed_rounds)},
+      {"peak_rss_bytes", or_null(record.peak_rss_bytes)},
+      {"model", record.setting.model},
+      {"threads", record.setting.threads},
+      {"cpu", record.setting.cpu},
+      {"kernels", record.setting.kernels},
+      {"kvsplit", record.setting.kvsplit},
+      {"llama_cpp", record.setting.llama_cpp},
+      {"ggml", record.setting.ggml},
+      {"date", record.setting.date},
+  });
 }
 
 /// RFC 4180: quoted where a comma, a quote or a line break would be misread.
@@ -119,40 +167,37 @@ Table table(Records records) {
 
 std::string json(Records records) {
   Json list = Json::array();
-  for (const CacheRecord& record : records) {
-    Json object = Json::object();
-    for (const Field& field : fields()) object[field.key] = field.value(record);
-    list.push_back(std::move(object));
-  }
+  for (const CacheRecord& record : records) list.push_back(as_json(record));
   return list.dump(2) + "\n";
 }
 
 std::string csv(Records records) {
-  const auto line = [](const auto& cell) {
+  const auto line = [](const Json& cells) {
     std::string text;
-    for (const Field& field : fields()) text += (text.empty() ? "" : ",") + cell(field);
+    for (const Json& cell : cells) text += (text.empty() ? "" : ",") + csv_cell(cell);
     return text + "\n";
   };
-  std::string text = line([](const Field& field) { return std::string(field.key); });
-  for (const CacheRecord& record : records) {
-    text += line([&](const Field& field) { return csv_cell(field.value(record)); });
-  }
+  Json keys = Json::array();
+  const Json nothing = as_json({});
+  for (const auto& item : nothing.items()) keys.push_back(item.key());
+  std::string text = line(keys);
+  for (const CacheRecord& record : records) text += line(as_json(record));
   return text;
 }
 
 void check_file_name(const std::string& file) {
-  if (ends_with(file, ".json") || ends_with(file, ".csv") || ends_with(file, ".md")) return;
+  for (const std::string ending : {".json", ".csv", ".md"}) {
+    if (file.ends_with(ending) && file != ending) return;
+  }
   throw Error(fmt::format("-o {}: expected a name that ends in .json, .csv or .md", file));
 }
 
 void write(const std::string& file, Records records, const std::string& markdown) {
   check_file_name(file);
   std::ofstream stream(file, std::ios::binary);
-  if (ends_with(file, ".md")) {
-    stream << markdown;
-  } else {
-    stream << (ends_with(file, ".json") ? json(records) : csv(records));
-  }
+  stream << (file.ends_with(".md")     ? markdown
+             : file.ends_with(".json") ? json(records)
+                                       : csv(records));
   stream.close();
   if (!stream) throw Error(fmt::format("-o {}: cannot be written", file));
 }

@@ -16,13 +16,6 @@ struct Side {
   std::optional<Rate> CacheRecord::*rate;
 };
 
-std::vector<Side> measured_sides(const CacheRecord& record) {
-  std::vector<Side> sides;
-  if (record.prompt) sides.push_back({"prompt t/s", &CacheRecord::prompt});
-  if (record.decode) sides.push_back({"decode t/s", &CacheRecord::decode});
-  return sides;
-}
-
 }  // namespace
 
 std::string setting_text(const measure::Setting& setting) {
@@ -32,7 +25,9 @@ std::string setting_text(const measure::Setting& setting) {
 }
 
 Table speed_table(Records records) {
-  const std::vector<Side> sides = measured_sides(records[0]);
+  std::vector<Side> sides = {{"prompt t/s", &CacheRecord::prompt},
+                             {"decode t/s", &CacheRecord::decode}};
+  std::erase_if(sides, [&](const Side& side) { return !(records[0].*side.rate); });
   Table table;
   table.add_column("depth");
   table.add_column("cache", Table::Align::left);
