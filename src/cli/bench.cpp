@@ -81,7 +81,8 @@ std::string legend(const measure::BenchCall& call) {
   return fmt::format(
       "Prompts of {}, then {} single tokens, depth tokens in the cache before; median of {} "
       "rounds.\n",
-      report::grouped(call.prompt_tokens), report::grouped(call.decode_tokens), call.rounds);
+      report::grouped(call.speed.prompt_tokens), report::grouped(call.speed.decode_tokens),
+      call.speed.rounds);
 }
 
 int run(const BenchOptions& options) {
@@ -106,9 +107,9 @@ int run(const BenchOptions& options) {
   call.caches = choices;
   call.n_threads = options.n_threads();
   call.depths = all_depths;
-  call.prompt_tokens = options.prompt_tokens;
-  call.decode_tokens = options.decode_tokens;
-  call.rounds = options.repetitions;
+  call.speed.prompt_tokens = options.prompt_tokens;
+  call.speed.decode_tokens = options.decode_tokens;
+  call.speed.rounds = options.repetitions;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   bar.clear();
   const std::string above = report::setting_text(measure::describe_setting(call)) + "\n";

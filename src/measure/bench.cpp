@@ -6,7 +6,6 @@
 #include <random>
 
 #include "host/process.h"
-#include "measure/speed.h"
 
 namespace kvsplit::measure {
 namespace {
@@ -19,18 +18,6 @@ std::vector<host::Token> random_tokens(const host::Model& model, int n_tokens) {
   for (host::Token& token : tokens) token = any(generator);
   if (model.starts_with_bos()) tokens[0] = model.bos();
   return tokens;
-}
-
-SpeedCall speed_call(const BenchCall& call, int depth) {
-  SpeedCall speed;
-  speed.depth = depth;
-  speed.prompt_tokens = call.prompt_tokens;
-  speed.decode_tokens = call.decode_tokens;
-  speed.rounds = call.rounds;
-  speed.progress = [&call, depth](const std::string&, double done) {
-    if (call.progress) call.progress(fmt::format("depth {}", depth), done);
-  };
-  return speed;
 }
 
 /// One round that does not count: the first one pays for memory that nobody has touched yet.
@@ -46,19 +33,24 @@ void warm_up(const Contexts& contexts, const Progress& progress, SpeedCall speed
 }  // namespace
 
 std::vector<CacheRecord> bench_caches(const BenchCall& call) {
-  const int n_cells = cells_for_speed(speed_call(call, call.depths.back()));
+  SpeedCall speed = call.speed;
+  speed.depth = call.depths.back();
   host::ContextOptions options;
-  options.n_context = n_cells;
+  options.n_context = cells_for_speed(speed);
   options.n_batch = 2048;
   options.n_outputs = 1;
   const Contexts contexts = make_contexts(call, options);
-  const std::vector<host::Token> tokens = random_tokens(model_for(call, call.caches[0]), n_cells);
+  const std::vector<host::Token> tokens =
+      random_tokens(model_for(call, call.caches[0]), options.n_context);
+  speed.tokens = tokens;
 
   std::vector<CacheRecord> records;
   for (const int depth : call.depths) {
-    SpeedCall speed = speed_call(call, depth);
-    speed.tokens = tokens;
+    speed.depth = depth;
     if (records.empty()) warm_up(contexts, call.progress, speed);
+    speed.progress = [&](const std::string&, double done) {
+      if (call.progress) call.progress(fmt::format("depth {}", depth), done);
+    };
     std::vector<CacheRecord> at_depth = make_records(call);
     add_speeds(speed, measure_speed(contexts, speed), at_depth);
     records.insert(records.end(), at_depth.begin(), at_depth.end());

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "host/cache_choice.h"
@@ -11,12 +13,16 @@
 
 namespace kvsplit::measure {
 
+/// Called every second or so while something is measured: what, and how much of it is done (0 … 1).
+using Progress = std::function<void(const std::string& what, double done)>;
+
 /// Caches that are measured side by side, and the models that they are made on.
 struct CacheSet {
   const host::Model* packed = nullptr;  ///< the model on KVSPLIT, for caches of kvsplit; or null
   const host::Model* stock = nullptr;   ///< … and elsewhere, for llama.cpp's own; or null
   std::span<const host::CacheChoice> caches;  ///< the first is the baseline
   int n_threads = 1;
+  Progress progress;  ///< may be empty
 };
 
 /// Error: there is no model for that cache.

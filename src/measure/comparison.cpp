@@ -9,36 +9,6 @@
 namespace kvsplit::measure {
 namespace {
 
-SpeedCall speed_call(const ComparisonCall& call) {
-  SpeedCall speed;
-  speed.tokens = call.tokens;
-  speed.depth = call.window;
-  speed.rounds = call.speed_rounds;
-  speed.seconds_per_cache = 4;
-  speed.progress = call.progress;
-  return speed;
-}
-
-Contexts make_contexts_for(const ComparisonCall& call) {
-  host::ContextOptions options;
-  options.n_context = call.speed_rounds > 0 ? cells_for_speed(speed_call(call)) : call.window;
-  options.n_outputs = piece_tokens(model_for(call, call.caches[0]).n_vocab());
-  return make_contexts(call, options);
-}
-
-QualityCall quality_call(const ComparisonCall& call) {
-  const host::Model& model = model_for(call, call.caches[0]);
-  QualityCall quality;
-  quality.tokens = call.tokens;
-  quality.window = call.window;
-  quality.n_windows = call.n_windows;
-  quality.starts_with_bos = model.starts_with_bos();
-  quality.bos = model.bos();
-  quality.n_threads = call.n_threads;
-  quality.progress = call.progress;
-  return quality;
-}
-
 /// Where the memory for a cache of the whole context cannot be had, a smaller one is measured; the
 /// record says which.
 void add_sizes(const ComparisonCall& call, std::vector<CacheRecord>& records) {
@@ -65,31 +35,29 @@ void add_sizes(const ComparisonCall& call, std::vector<CacheRecord>& records) {
   }
 }
 
-void add_quality(const ComparisonCall& call, const Contexts& contexts,
-                 std::vector<CacheRecord>& records) {
-  const std::vector<Quality> found = measure_quality(contexts, quality_call(call));
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    records[i].ppl = found[i].ppl;
-    records[i].ppl_change_percent = 100.0 * (found[i].ppl / found[0].ppl - 1.0);
-    records[i].kl_mean = found[i].kl_mean;
-    records[i].kl_stderr = found[i].kl_stderr;
-    records[i].same_top_percent = found[i].same_top_percent;
-    records[i].scored_tokens = found[i].scored_tokens;
-    records[i].context = call.window;
-  }
-}
-
 }  // namespace
+
+int windows_in(std::size_t n_tokens, int window) {
+  return static_cast<int>(n_tokens / static_cast<std::size_t>(window));
+}
 
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   std::vector<CacheRecord> records = make_records(call);
   add_sizes(call, records);
-  const Contexts contexts = make_contexts_for(call);
+
+  const bool is_timed = call.speed_rounds > 0;
+  SpeedCall speed;
+  speed.tokens = call.tokens;
+  speed.depth = call.window;
+  speed.rounds = call.speed_rounds;
+  speed.seconds_per_cache = 4;
+  speed.progress = call.progress;
+  host::ContextOptions options;
+  options.n_context = is_timed ? cells_for_speed(speed) : call.window;
+  options.n_outputs = piece_tokens(model_for(call, call.caches[0]).n_vocab());
+  const Contexts contexts = make_contexts(call, options);
   add_quality(call, contexts, records);
-  if (call.speed_rounds > 0) {
-    const SpeedCall speed = speed_call(call);
-    add_speeds(speed, measure_speed(contexts, speed), records);
-  }
+  if (is_timed) add_speeds(speed, measure_speed(contexts, speed), records);
   for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
   return records;
 }

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <exception>
-#include <thread>
+#include <future>
 
 #include "measure/distribution.h"
 
@@ -25,75 +24,39 @@ struct Tally {
     ++n_scored;
   }
 
-  Quality quality() const {
+  void write(CacheRecord& record) const {
     const auto n = static_cast<double>(n_scored);
-    Quality result;
-    result.ppl = std::exp(-log_likelihood / n);
-    result.kl_mean = kl / n;
-    const double variance = std::max(0.0, kl_squared / n - result.kl_mean * result.kl_mean);
-    result.kl_stderr = n_scored > 1 ? std::sqrt(variance / (n - 1)) : 0;
-    result.same_top_percent = 100.0 * static_cast<double>(n_same_top) / n;
-    result.scored_tokens = n_scored;
-    return result;
+    const double kl_mean = kl / n;
+    const double variance = std::max(0.0, kl_squared / n - kl_mean * kl_mean);
+    record.ppl = std::exp(-log_likelihood / n);
+    record.kl_mean = kl_mean;
+    record.kl_stderr = n_scored > 1 ? std::sqrt(variance / (n - 1)) : 0;
+    record.same_top_percent = 100.0 * static_cast<double>(n_same_top) / n;
+    record.scored_tokens = n_scored;
   }
 };
 
-/// Calls f(i) for 0 <= i < n on several threads; the first exception is passed on.
+/// Calls f(i) for 0 <= i < n on several threads; an exception is passed on.
 template <class Function>
 void parallel_for(std::size_t n, int n_threads, const Function& f) {
   std::atomic<std::size_t> next = 0;
-  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(std::max(1, n_threads)));
-  const auto work = [&](std::exception_ptr& failure) {
-    try {
-      for (std::size_t i = next++; i < n; i = next++) f(i);
-    } catch (...) {
-      failure = std::current_exception();
-    }
+  const auto work = [&] {
+    for (std::size_t i = next++; i < n; i = next++) f(i);
   };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t t = 1; t < failures.size(); ++t) {
-      threads.emplace_back([&work, &failures, t] { work(failures[t]); });
-    }
-    work(failures[0]);
-  }
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
-}
-
-/// The rows of logits of one piece: row i predicts targets[i].
-struct Piece {
-  std::span<const host::Token> targets;
-  std::size_t n_vocab;
-
-  std::span<const float> row(std::span<const float> logits, std::size_t i) const {
-    return logits.subspan(i * n_vocab, n_vocab);
-  }
-};
-
-void score(const Piece& piece, std::span<const float> logits, std::span<const float> baseline,
-           int n_threads, Tally& tally) {
-  std::vector<Divergence> found(piece.targets.size());
-  parallel_for(found.size(), n_threads, [&](std::size_t i) {
-    const int token = piece.targets[i];
-    const std::span<const float> row = piece.row(logits, i);
-    found[i] = logits.data() == baseline.data() ? Divergence{log_likelihood(row, token), 0.0, true}
-                                                : compare(row, piece.row(baseline, i), token);
-  });
-  for (const Divergence& at : found) tally.add(at);
+  std::vector<std::future<void>> others;
+  for (int t = 1; t < n_threads; ++t) others.push_back(std::async(std::launch::async, work));
+  work();
+  for (std::future<void>& other : others) other.get();
 }
 
 class Run {
  public:
-  Run(std::span<const std::unique_ptr<host::Context>> contexts, const QualityCall& call)
-      : contexts_(contexts), call_(call), tallies_(contexts.size()) {}
+  Run(const ComparisonCall& call, const Contexts& contexts)
+      : call_(call), contexts_(contexts), tallies_(contexts.size()) {}
 
-  std::vector<Quality> measure() {
+  std::vector<Tally> measure() {
     for (int window = 0; window < call_.n_windows; ++window) decode_window(window);
-    std::vector<Quality> results;
-    for (const Tally& tally : tallies_) results.push_back(tally.quality());
-    return results;
+    return std::move(tallies_);
   }
 
  private:
@@ -101,7 +64,8 @@ class Run {
     const auto length = static_cast<std::size_t>(call_.window);
     const auto text = call_.tokens.subspan(static_cast<std::size_t>(window) * length, length);
     std::vector<host::Token> tokens(text.begin(), text.end());
-    if (call_.starts_with_bos) tokens[0] = call_.bos;
+    const host::Model& model = model_for(call_, call_.caches[0]);
+    if (model.starts_with_bos()) tokens[0] = model.bos();
     for (const auto& context : contexts_) context->clear();
 
     const std::size_t first_scored = length / 2;
@@ -120,40 +84,46 @@ class Run {
                     bool is_scored) {
     // The window's last token has no successor to predict.
     const std::size_t n_targets = std::min(n, tokens.size() - 1 - at);
+    const double total =
+        static_cast<double>(call_.window) * call_.n_windows * static_cast<double>(contexts_.size());
     for (std::size_t i = 0; i < contexts_.size(); ++i) {
       contexts_[i]->decode(tokens.subspan(at, n), is_scored ? 0 : n);
-      if (is_scored) {
-        const Piece piece{tokens.subspan(at + 1, n_targets),
-                          static_cast<std::size_t>(contexts_[i]->n_vocab())};
-        score(piece, contexts_[i]->logits(), contexts_[0]->logits(), call_.n_threads, tallies_[i]);
-      }
+      if (is_scored) score(i, tokens.subspan(at + 1, n_targets));
       n_decoded_ += n;
-      report();
+      if (call_.progress) call_.progress("perplexity", static_cast<double>(n_decoded_) / total);
     }
   }
 
-  void report() const {
-    if (!call_.progress) return;
-    const double total =
-        static_cast<double>(call_.window) * call_.n_windows * static_cast<double>(contexts_.size());
-    call_.progress("perplexity", static_cast<double>(n_decoded_) / total);
+  /// Row i of the logits in context `of` predicts targets[i].
+  void score(std::size_t of, std::span<const host::Token> targets) {
+    const auto n_vocab = static_cast<std::size_t>(contexts_[of]->n_vocab());
+    const std::span<const float> logits = contexts_[of]->logits();
+    const std::span<const float> baseline = contexts_[0]->logits();
+    std::vector<Divergence> found(targets.size());
+    parallel_for(found.size(), call_.n_threads, [&](std::size_t i) {
+      const auto row = logits.subspan(i * n_vocab, n_vocab);
+      found[i] = of == 0 ? Divergence{log_likelihood(row, targets[i]), 0.0, true}
+                         : compare(row, baseline.subspan(i * n_vocab, n_vocab), targets[i]);
+    });
+    for (const Divergence& at : found) tallies_[of].add(at);
   }
 
-  std::span<const std::unique_ptr<host::Context>> contexts_;
-  const QualityCall& call_;
+  const ComparisonCall& call_;
+  const Contexts& contexts_;
   std::vector<Tally> tallies_;
   std::size_t n_decoded_ = 0;
 };
 
 }  // namespace
 
-int windows_in(std::size_t n_tokens, int window) {
-  return static_cast<int>(n_tokens / static_cast<std::size_t>(window));
-}
-
-std::vector<Quality> measure_quality(std::span<const std::unique_ptr<host::Context>> contexts,
-                                     const QualityCall& call) {
-  return Run(contexts, call).measure();
+void add_quality(const ComparisonCall& call, const Contexts& contexts,
+                 std::span<CacheRecord> records) {
+  const std::vector<Tally> tallies = Run(call, contexts).measure();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    tallies[i].write(records[i]);
+    records[i].ppl_change_percent = 100.0 * (*records[i].ppl / *records[0].ppl - 1.0);
+    records[i].context = call.window;
+  }
 }
 
 int piece_tokens(int n_vocab) {

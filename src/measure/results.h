@@ -3,11 +3,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
-
-#include "measure/statistics.h"
 
 namespace kvsplit::measure {
+
+/// Tokens per second, measured in several rounds.
+struct Rate {
+  double median = 0;  ///< of an even number of rounds the mean of the middle two
+  double min = 0, max = 0;
+  double ratio = 1;  ///< median of the rounds' ratios: what slows down a whole round cancels out
+};
 
 /// With what, where and when something was measured.
 struct Setting {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "measure/statistics.h"
-
 namespace kvsplit::measure {
 namespace {
 
@@ -14,9 +12,14 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+double median(std::span<const double> sorted) {
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
 class Run {
  public:
-  Run(std::span<const std::unique_ptr<host::Context>> contexts, const SpeedCall& call)
+  Run(const Contexts& contexts, const SpeedCall& call)
       : contexts_(contexts), call_(call), speeds_(contexts.size()), seconds_(contexts.size()) {
     for (const auto& context : contexts_) {
       all_work_ += std::max(0, call_.depth - context->n_past());
@@ -92,7 +95,7 @@ class Run {
     if (call_.progress) call_.progress("speed", std::min(1.0, work_ / all_work_));
   }
 
-  std::span<const std::unique_ptr<host::Context>> contexts_;
+  const Contexts& contexts_;
   const SpeedCall& call_;
   std::vector<Speed> speeds_;
   std::vector<double> seconds_;  ///< that each context has taken
@@ -105,8 +108,7 @@ int cells_for_speed(const SpeedCall& call) {
   return call.depth + std::max(call.prompt_tokens, call.decode_tokens + 1);
 }
 
-std::vector<Speed> measure_speed(std::span<const std::unique_ptr<host::Context>> contexts,
-                                 const SpeedCall& call) {
+std::vector<Speed> measure_speed(const Contexts& contexts, const SpeedCall& call) {
   return Run(contexts, call).measure();
 }
 
@@ -122,6 +124,15 @@ void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
     if (!speed.prompt.empty()) record.prompt = rate(speed.prompt, speeds[0].prompt);
     if (!speed.decode.empty()) record.decode = rate(speed.decode, speeds[0].decode);
   }
+}
+
+Rate rate(std::span<const double> rounds, std::span<const double> baseline) {
+  std::vector<double> sorted(rounds.begin(), rounds.end());
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<double> ratios(std::min(rounds.size(), baseline.size()));
+  for (std::size_t i = 0; i < ratios.size(); ++i) ratios[i] = rounds[i] / baseline[i];
+  std::sort(ratios.begin(), ratios.end());
+  return {median(sorted), sorted.front(), sorted.back(), median(ratios)};
 }
 
 }  // namespace kvsplit::measure

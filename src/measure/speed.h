@@ -1,12 +1,6 @@
 #pragma once
 
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "host/context.h"
-#include "measure/progress.h"
-#include "measure/results.h"
+#include "measure/cache_set.h"
 
 namespace kvsplit::measure {
 
@@ -34,11 +28,14 @@ int cells_for_speed(const SpeedCall& call);
 /// Measures the contexts in turn, round after round and each round beginning with another one, so
 /// that what slows down the machine slows down all of them. One result per context. What a context
 /// holds before is kept as far as the depth goes.
-std::vector<Speed> measure_speed(std::span<const std::unique_ptr<host::Context>> contexts,
-                                 const SpeedCall& call);
+std::vector<Speed> measure_speed(const Contexts& contexts, const SpeedCall& call);
 
 /// Writes them into the records, one for each; the first is the baseline of ratios.
 void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
                 std::span<CacheRecord> records);
+
+/// `rounds` and `baseline`: what was measured in round 0, 1, … of each, at least one. Rounds that
+/// only one of them has do not count for the ratio.
+Rate rate(std::span<const double> rounds, std::span<const double> baseline);
 
 }  // namespace kvsplit::measure

@@ -1,4 +1,4 @@
-#include "measure/statistics.h"
+#include "measure/speed.h"
 
 #include <gtest/gtest.h>
 
