@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <memory>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/progress_bar.h"
 #include "measure/bench.h"
 #include "report/numbers.h"
 #include "report/speed_table.h"
@@ -16,12 +14,10 @@ namespace kvsplit::cli {
 namespace {
 
 struct BenchOptions : MeasureOptions {
-  PrecisionListOption packed;
+  PrecisionOptions packed;
   std::vector<std::string> stock;
   std::vector<int> depths;
-  int prompt_tokens = 512;
-  int decode_tokens = 32;
-  int repetitions = 3;
+  measure::SpeedCall speed;
 };
 
 void add_options(CLI::App& app, BenchOptions& options) {
@@ -31,21 +27,21 @@ void add_options(CLI::App& app, BenchOptions& options) {
                  "llama.cpp's own cache types beside f16/f16 (default: q8_0/q4_0); or none at all")
       ->delimiter(',')
       ->type_name("K/V,…");
-  const auto add_count = [&](const char* name, int& count, const char* help) {
-    app.add_option(name, count, help)
-        ->check(CLI::Range(0, 1 << 20))
-        ->capture_default_str()
-        ->type_name("N");
-  };
-  add_count("-p,--n-prompt", options.prompt_tokens, "Tokens of the prompt; 0 = none");
-  add_count("-n,--n-gen", options.decode_tokens, "Tokens decoded one by one; 0 = none");
+  add_count(app, "-p,--n-prompt", options.speed.prompt_tokens, 0, 1 << 20,
+            "Tokens of the prompt; 0 = none")
+      ->capture_default_str();
+  add_count(app, "-n,--n-gen", options.speed.decode_tokens, 0, 1 << 20,
+            "Tokens decoded one by one; 0 = none")
+      ->capture_default_str();
   app.add_option("-d,--n-depth", options.depths,
                  "Tokens in the cache before (default: those of 0,2048,8192 that the model's "
                  "context has room for)")
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 24))
       ->type_name("N,…");
-  add_repetitions_option(app, options.repetitions, "Rounds; in each, all caches take their turn");
+  add_count(app, "-r,--repetitions", options.speed.rounds, 1, 1000,
+            "Rounds; in each, all caches take their turn")
+      ->capture_default_str();
 }
 
 std::vector<host::CacheChoice> caches(const BenchOptions& options) {
@@ -59,8 +55,7 @@ std::vector<host::CacheChoice> caches(const BenchOptions& options) {
       if (choice.name() != choices[0].name()) choices.push_back(choice);
     }
   }
-  std::vector<Precision> packed = options.packed.precisions();
-  if (packed.empty()) packed = {parse_precision("FP16"), {8, 8}, {8, 4}, {4, 4}};
+  const auto packed = options.packed.precisions({{16, 16}, {8, 8}, {8, 4}, {4, 4}});
   std::transform(packed.begin(), packed.end(), std::back_inserter(choices), host::kvsplit_cache);
   return choices;
 }
@@ -68,7 +63,7 @@ std::vector<host::CacheChoice> caches(const BenchOptions& options) {
 std::vector<int> depths(const BenchOptions& options, int n_context) {
   std::vector<int> depths = options.depths;
   if (depths.empty()) {
-    const int more = std::max(options.prompt_tokens, options.decode_tokens + 1);
+    const int more = std::max(options.speed.prompt_tokens, options.speed.decode_tokens + 1);
     depths = {0, 2048, 8192};
     std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
   }
@@ -86,30 +81,24 @@ std::string legend(const measure::BenchCall& call) {
 }
 
 int run(const BenchOptions& options) {
-  if (options.prompt_tokens == 0 && options.decode_tokens == 0) {
+  if (options.speed.prompt_tokens == 0 && options.speed.decode_tokens == 0) {
     throw Error("-p 0 -n 0: that leaves nothing to measure");
   }
   const std::vector<host::CacheChoice> choices = caches(options);
   options.start();
-  const std::string file = model_file(options.model);
   ProgressBar bar;
-  const auto loading = [&](double done) { bar.show("loading", done); };
-  const host::Model packed(file, "KVSPLIT", loading);
-  std::unique_ptr<host::Model> stock;
-  if (choices[0].engine == host::Engine::stock) {
-    stock = std::make_unique<host::Model>(file, "CPU", loading);
-  }
+  const host::Model packed = load_model(options.model, "KVSPLIT", bar);
+  std::optional<host::Model> stock;
+  if (choices[0].engine == host::Engine::stock) stock = load_model(options.model, "CPU", bar);
   const std::vector<int> all_depths = depths(options, packed.n_context());
 
   measure::BenchCall call;
   call.packed = &packed;
-  call.stock = stock.get();
+  call.stock = stock ? &*stock : nullptr;
   call.caches = choices;
-  call.n_threads = options.n_threads();
+  call.n_threads = options.threads;
   call.depths = all_depths;
-  call.speed.prompt_tokens = options.prompt_tokens;
-  call.speed.decode_tokens = options.decode_tokens;
-  call.speed.rounds = options.repetitions;
+  call.speed = options.speed;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   bar.clear();
   const std::string above = report::setting_text(measure::describe_setting(call)) + "\n";

@@ -60,20 +60,9 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-std::vector<std::string> merged_environment(const std::map<std::string, std::string>& changes) {
-  std::vector<std::string> merged;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string name(*entry, std::strcspn(*entry, "="));
-    if (changes.find(name) == changes.end()) merged.emplace_back(*entry);
-  }
-  for (const auto& [name, value] : changes) merged.push_back(fmt::format("{}={}", name, value));
-  return merged;
-}
-
 pid_t spawn(const ChildCall& call) {
   std::vector<std::string> arguments = call.arguments;
   arguments.insert(arguments.begin(), call.program.string());
-  std::vector<std::string> variables = merged_environment(call.environment);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (call.output_to_stderr) {
@@ -81,7 +70,7 @@ pid_t spawn(const ChildCall& call) {
   }
   pid_t child = 0;
   const int error = posix_spawn(&child, call.program.c_str(), &actions, nullptr,
-                                pointers(arguments).data(), pointers(variables).data());
+                                pointers(arguments).data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     throw Error(

@@ -20,13 +20,10 @@ void add_command(CLI::App& program, int& exit_code, const std::string& name,
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 
-// Commands that hand arguments on to a program of llama.cpp (cli/arguments.h) get them as they are:
-// CLI11 would take a prompt like "[a, b]" apart.
+// The commands run, chat, serve and exec hand arguments on to a program of llama.cpp
+// (cli/arguments.h) and get them as they are: CLI11 would take a prompt like "[a, b]" apart.
 using HandedOn = std::vector<std::string>;
-void add_exec(CLI::App& program, int& exit_code, const HandedOn& handed_on);
-void add_run(CLI::App& program, int& exit_code, const HandedOn& handed_on);
-void add_chat(CLI::App& program, int& exit_code, const HandedOn& handed_on);
-void add_serve(CLI::App& program, int& exit_code, const HandedOn& handed_on);
+void add_launchers(CLI::App& program, int& exit_code, const HandedOn& handed_on);
 
 void add_bench(CLI::App& program, int& exit_code);
 void add_compare(CLI::App& program, int& exit_code);

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <iterator>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/paths.h"
-#include "cli/progress_bar.h"
 #include "host/backend.h"
 #include "measure/comparison.h"
-#include "measure/quality.h"
 #include "report/numbers.h"
 #include "report/records.h"
 #include "report/verdict.h"
@@ -21,7 +18,7 @@ namespace kvsplit::cli {
 namespace {
 
 struct CompareOptions : TextOptions {
-  PrecisionListOption packed;
+  PrecisionOptions packed;
   std::vector<std::string> stock;
   std::string device, rpc;
   int repetitions = 3;
@@ -35,17 +32,13 @@ void add_options(CLI::App& app, CompareOptions& options) {
                  "llama.cpp's own cache types to put beside them, for example q8_0/q4_0; or none")
       ->delimiter(',')
       ->type_name("K/V,…");
-  app.add_option("-c,--ctx-size", options.context, "Tokens of the window that is measured on")
-      ->check(CLI::Range(32, 1 << 20))
-      ->capture_default_str()
-      ->type_name("N");
-  app.add_option("--chunks", options.chunks, "Windows at most")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str()
-      ->type_name("N");
-  add_repetitions_option(
-      app, options.repetitions,
-      "How often speed is measured; the median counts, slow caches are measured less often");
+  add_count(app, "-c,--ctx-size", options.context, 32, 1 << 20,
+            "Tokens of the window that is measured on")
+      ->capture_default_str();
+  add_count(app, "--chunks", options.chunks, 1, 1 << 20, "Windows at most")->capture_default_str();
+  add_count(app, "-r,--repetitions", options.repetitions, 1, 1000,
+            "How often speed is measured; the median counts, slow caches are measured less often")
+      ->capture_default_str();
   app.add_option(
          "--device", options.device,
          "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels")
@@ -56,20 +49,17 @@ void add_options(CLI::App& app, CompareOptions& options) {
 
 std::vector<host::CacheChoice> caches(const CompareOptions& options) {
   std::vector<host::CacheChoice> choices;
-  std::vector<Precision> packed = options.packed.precisions();
   std::vector<std::string> stock = options.stock;
   if (options.device.empty()) {
-    if (packed.empty()) packed = {{8, 8}, {8, 4}, {4, 8}, {4, 4}};
+    choices = beside_fp16(options.packed.precisions({{8, 8}, {8, 4}, {4, 8}, {4, 4}}));
     if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
-    const Precision fp16 = parse_precision("FP16");
-    std::erase(packed, fp16);
-    packed.insert(packed.begin(), fp16);
   } else {
-    if (!packed.empty()) throw Error("--kvq: kvsplit runs on the CPU, leave it out with --device");
+    if (!options.packed.precisions().empty()) {
+      throw Error("--kvq: kvsplit runs on the CPU, leave it out with --device");
+    }
     if (stock.empty()) stock = {"q8_0/q8_0", "q8_0/q4_0", "q4_0/q4_0"};
     stock.insert(stock.begin(), "f16/f16");
   }
-  std::transform(packed.begin(), packed.end(), std::back_inserter(choices), host::kvsplit_cache);
   for (const std::string& types : stock) {
     if (types != "none") choices.push_back(host::parse_stock_cache(types));
   }
@@ -106,11 +96,10 @@ int run(const CompareOptions& options) {
   options.start();
   if (!options.rpc.empty()) host::add_rpc_servers(options.rpc);
   const std::string text = read_text(options.text_file());
-  const std::string file = model_file(options.model);
   ProgressBar bar;
-  const auto loading = [&](double done) { bar.show("loading", done); };
-  const host::Model packed(file, "KVSPLIT", loading);
-  const host::Model stock(file, options.device.empty() ? "CPU" : options.device, loading);
+  const host::Model packed = load_model(options.model, "KVSPLIT", bar);
+  const host::Model stock =
+      load_model(options.model, options.device.empty() ? "CPU" : options.device, bar);
   const std::vector<host::Token> tokens = packed.tokenize(text);
   check_window(options.context, packed.n_context(), tokens.size(), options.text_file());
 
@@ -123,7 +112,7 @@ int run(const CompareOptions& options) {
   call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
   call.size_context = packed.n_context();
   call.speed_rounds = options.repetitions;
-  call.n_threads = options.n_threads();
+  call.n_threads = options.threads;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   bar.clear();
   const std::string above = heading(packed, call, options);

@@ -1,45 +1,30 @@
-#include "cli/fetch.h"
-
 #include <fmt/format.h>
+#include <openssl/evp.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
 
 #include "base/error.h"
+#include "cli/catalogue.h"
 #include "cli/child.h"
 #include "cli/paths.h"
-#include "cli/sha256.h"
 
 namespace kvsplit::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder beside the models, on the same file system, that is gone when we are.
-class WorkFolder {
- public:
-  explicit WorkFolder(const fs::path& parent) {
-    std::string name = (parent / ".pull-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw Error(fmt::format("{}: cannot be written: {}", parent.string(), std::strerror(errno)));
-    }
-    path_ = name;
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+/// A new folder beside the models, on the same file system.
+fs::path work_folder(const fs::path& parent) {
+  std::string name = (parent / ".pull-XXXXXX").string();
+  if (mkdtemp(name.data()) != nullptr) return name;
+  throw Error(fmt::format("{}: cannot be written: {}", parent.string(), std::strerror(errno)));
+}
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
@@ -91,6 +76,27 @@ void append(const fs::path& from, const fs::path& to) {
   if (!source || !target) throw Error(fmt::format("{}: cannot be written", to.string()));
 }
 
+/// 64 lower-case hexadecimal digits.
+std::string sha256_of(const std::filesystem::path& file) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(),
+                                                                       EVP_MD_CTX_free);
+  std::ifstream stream(file, std::ios::binary);
+  bool is_good = stream.good() && EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) == 1;
+  std::vector<char> buffer(1 << 20);
+  while (is_good && stream) {
+    stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    const auto n_read = static_cast<std::size_t>(stream.gcount());
+    is_good = EVP_DigestUpdate(digest.get(), buffer.data(), n_read) == 1;
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned int length = 0;
+  is_good = is_good && stream.eof() && EVP_DigestFinal_ex(digest.get(), bytes.data(), &length) == 1;
+  if (!is_good) throw Error(fmt::format("{}: cannot be read", file.string()));
+  std::string digits;
+  for (unsigned int i = 0; i < length; ++i) digits += fmt::format("{:02x}", bytes[i]);
+  return digits;
+}
+
 bool is_whole(const CatalogueModel& model, const fs::path& file) {
   return fs::file_size(file) == model.bytes && sha256_of(file) == model.sha256;
 }
@@ -105,7 +111,7 @@ Fetched fetch(const CatalogueModel& model) {
   }
   std::error_code error;
   fs::create_directories(place.parent_path(), error);
-  const WorkFolder work(place.parent_path());
+  const Temporary work(work_folder(place.parent_path()));
   const fs::path joined = work.path() / model.file;
   for (std::size_t i = 0; i < model.parts.size(); ++i) {
     say(fmt::format("getting {}, part {} of {} ({:.0f} MB in all)", model.name, i + 1,

@@ -4,9 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/progress_bar.h"
 #include "host/backend.h"
-#include "host/model.h"
 #include "measure/size.h"
 #include "report/numbers.h"
 #include "report/table.h"
@@ -16,7 +14,7 @@ namespace {
 
 struct InfoOptions {
   std::string model;
-  PrecisionListOption caches;
+  PrecisionOptions caches;
   bool verbose = false;
 };
 
@@ -46,8 +44,7 @@ void print_facts(const host::Model& model) {
   }
 }
 
-void print_costs(const host::Model& model, std::vector<Precision> precisions) {
-  if (precisions.empty()) precisions = {parse_precision("FP16"), Precision{8, 4}, Precision{4, 4}};
+void print_costs(const host::Model& model, const std::vector<Precision>& precisions) {
   report::Table table;
   table.add_column("cache", report::Table::Align::left);
   table.add_column("per 1,000 tokens");
@@ -63,11 +60,10 @@ void print_costs(const host::Model& model, std::vector<Precision> precisions) {
 }
 
 int run(const InfoOptions& options) {
-  const std::vector<Precision> precisions = options.caches.precisions();
+  const auto precisions = options.caches.precisions({{16, 16}, {8, 4}, {4, 4}});
   host::start(options.verbose);
   ProgressBar bar;
-  const host::Model model(model_file(options.model), "KVSPLIT",
-                          [&](double done) { bar.show("loading", done); });
+  const host::Model model = load_model(options.model, "KVSPLIT", bar);
   bar.clear();
   print_facts(model);
   std::fflush(stdout);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string_view>
 
@@ -27,28 +28,13 @@ const Strings flash_spellings = {"-fa", "--flash-attn"};
 const Strings model_spellings = {"-m",   "--model",   "-mu", "--model-url",  "-hf",
                                  "-hfr", "--hf-repo", "-dr", "--docker-repo"};
 
-/// An empty file that is gone when we are.
-class ReportFile {
- public:
-  ReportFile() {
-    std::string name = (fs::temp_directory_path() / "kvsplit-report-XXXXXX").string();
-    const int descriptor = mkstemp(name.data());
-    if (descriptor < 0) throw Error(fmt::format("{}: cannot be written", name));
-    close(descriptor);
-    path_ = name;
-  }
-  ~ReportFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  ReportFile(const ReportFile&) = delete;
-  ReportFile& operator=(const ReportFile&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+fs::path empty_file() {
+  std::string name = (fs::temp_directory_path() / "kvsplit-report-XXXXXX").string();
+  const int descriptor = mkstemp(name.data());
+  if (descriptor < 0) throw Error(fmt::format("{}: cannot be written", name));
+  close(descriptor);
+  return name;
+}
 
 bool is_given(const Strings& arguments, const Strings& spellings, const char* variable) {
   return has_option(arguments, spellings) || !environment(variable).empty();
@@ -85,10 +71,6 @@ void build_tools(const std::string& wanted) {
   if (run_child(build) != 0) throw Error("llama.cpp's programs could not be built, see above");
 }
 
-bool begins_with(const std::string& text, const std::string& start) {
-  return text.compare(0, start.size(), start) == 0;
-}
-
 }  // namespace
 
 void add_launch_options(CLI::App& app, LaunchOptions& options) {
@@ -101,7 +83,7 @@ void add_launch_options(CLI::App& app, LaunchOptions& options) {
 
 Strings with_plugin_arguments(const std::string& program, const LaunchOptions& options) {
   Strings arguments = options.arguments;
-  if (begins_with(program, "python")) return arguments;
+  if (program.starts_with("python")) return arguments;
   if (program.find("rpc-server") != std::string::npos) {
     if (!has_option(arguments, {"-d", "--device"})) append(arguments, {"-d", "KVSPLIT"});
     return arguments;
@@ -128,15 +110,15 @@ Strings with_plugin_arguments(const std::string& program, const LaunchOptions& o
 }
 
 int launch(const fs::path& program, const LaunchOptions& options) {
-  const auto precision = options.precision.precision();
-  const ReportFile report;
+  const std::vector<Precision> precisions = options.precision.precisions();
+  const Temporary report(empty_file());
   const std::string name = program.filename().string();
   ChildCall call;
   call.program = program;
   call.arguments = with_plugin_arguments(name, options);
-  call.environment["GGML_BACKEND_PATH"] = plugin_file().string();
-  call.environment["KVSPLIT_REPORT"] = report.path().string();
-  if (precision) call.environment["KVSPLIT"] = to_string(*precision);
+  setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
+  setenv("KVSPLIT_REPORT", report.path().c_str(), 1);
+  if (!precisions.empty()) setenv("KVSPLIT", to_string(precisions[0]).c_str(), 1);
   const int exit_code = run_child(call);
   const Strings asks_only = {"-h", "--help", "--version", "--list-devices"};
   if (!has_option(options.arguments, asks_only)) {

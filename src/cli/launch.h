@@ -10,7 +10,7 @@ namespace kvsplit::cli {
 
 /// What exec, run, chat and serve have in common.
 struct LaunchOptions {
-  PrecisionOption precision;
+  PrecisionOptions precision;          ///< at most one
   std::string weights_on;              ///< device for the weights, "" = with the cache
   std::vector<std::string> arguments;  ///< of the program, as the user gave them
 };

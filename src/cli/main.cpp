@@ -31,10 +31,7 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
   program.set_help_flag("--help", "Print this help and exit");
   program.footer("kvsplit COMMAND --help says more, each with an example.");
   cli::add_compare(program, exit_code);
-  cli::add_run(program, exit_code, handed_on);
-  cli::add_chat(program, exit_code, handed_on);
-  cli::add_serve(program, exit_code, handed_on);
-  cli::add_exec(program, exit_code, handed_on);
+  cli::add_launchers(program, exit_code, handed_on);
   cli::add_perplexity(program, exit_code);
   cli::add_bench(program, exit_code);
   cli::add_info(program, exit_code);
@@ -72,10 +69,8 @@ int run(int argc, char** argv) {
   std::reverse(arguments.own.begin(), arguments.own.end());  // CLI11 takes them from the back
   try {
     program.parse(std::move(arguments.own));
-  } catch (const CLI::CallForHelp& help) {
-    return program.exit(help);
-  } catch (const CLI::CallForVersion& version) {
-    return program.exit(version);
+  } catch (const CLI::Success& help_or_version) {
+    return program.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
     return fail(with_help_hint(error.what(), program));
   }

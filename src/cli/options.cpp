@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "base/error.h"
 #include "cli/catalogue.h"
 #include "cli/paths.h"
 #include "host/backend.h"
-#include "host/process.h"
 #include "report/records.h"
 
 namespace kvsplit::cli {
@@ -16,51 +17,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<Precision> from_sides(const std::optional<int>& key,
-                                    const std::optional<int>& value) {
-  if (!key && !value) return std::nullopt;
-  const Precision usual;
-  return parse_precision(
-      fmt::format("K{}V{}", key.value_or(usual.k_bits), value.value_or(usual.v_bits)));
-}
-
-void check_one_way(bool has_sides, bool has_both) {
-  if (has_sides && has_both) {
-    throw Error("--kvq says both widths already: leave out --kvq-key and --kvq-val, or --kvq");
-  }
-}
-
-void add_side_options(CLI::App& app, std::optional<int>& key, std::optional<int>& value) {
-  app.add_option("--kvq-key", key, "Bits of keys: 2, 3, 4, 5, 6, 8 or 16")->type_name("N");
-  app.add_option("--kvq-val", value, "Bits of values: 2, 3, 4, 5, 6, 8 or 16")->type_name("N");
+void add_side_options(CLI::App& app, PrecisionOptions& options) {
+  app.add_option("--kvq-key", options.key, "Bits of keys: 2, 3, 4, 5, 6, 8 or 16")->type_name("N");
+  app.add_option("--kvq-val", options.value, "Bits of values: 2, 3, 4, 5, 6, 8 or 16")
+      ->type_name("N");
 }
 
 }  // namespace
 
-std::optional<Precision> PrecisionOption::precision() const {
-  check_one_way(key || value, !both.empty());
-  return both.empty() ? from_sides(key, value) : parse_precision(both);
-}
-
-void add_precision_option(CLI::App& app, PrecisionOption& option) {
-  app.add_option("--kvq", option.both, "Bits of the cache: K8V4, 8 (both sides) or FP16")
-      ->type_name("PRECISION");
-  add_side_options(app, option.key, option.value);
-}
-
-std::vector<Precision> PrecisionListOption::precisions() const {
-  check_one_way(key || value, !list.empty());
+std::vector<Precision> PrecisionOptions::precisions(const std::vector<Precision>& usual) const {
+  const bool has_sides = key || value;
+  if (has_sides && !both.empty()) {
+    throw Error("--kvq says both widths already: leave out --kvq-key and --kvq-val, or --kvq");
+  }
+  if (has_sides) {
+    const Precision rest;
+    return {parse_precision(
+        fmt::format("K{}V{}", key.value_or(rest.k_bits), value.value_or(rest.v_bits)))};
+  }
   std::vector<Precision> precisions;
-  for (const std::string& text : list) precisions.push_back(parse_precision(text));
-  if (const auto sides = from_sides(key, value)) precisions.push_back(*sides);
-  return precisions;
+  for (const std::string& text : both) precisions.push_back(parse_precision(text));
+  return precisions.empty() ? usual : precisions;
 }
 
-void add_precision_list_option(CLI::App& app, PrecisionListOption& option) {
-  app.add_option("--kvq", option.list, "Caches to measure, for example K8V4,K4V4")
+void add_precision_option(CLI::App& app, PrecisionOptions& options) {
+  const auto take = [&](const std::string& text) {
+    if (!text.empty()) options.both = {text};
+  };
+  app.add_option_function<std::string>("--kvq", take,
+                                       "Bits of the cache: K8V4, 8 (both sides) or FP16")
+      ->type_name("PRECISION");
+  add_side_options(app, options);
+}
+
+void add_precision_list_option(CLI::App& app, PrecisionOptions& options) {
+  app.add_option("--kvq", options.both, "Caches to measure, for example K8V4,K4V4")
       ->delimiter(',')
       ->type_name("PRECISION,…");
-  add_side_options(app, option.key, option.value);
+  add_side_options(app, options);
+}
+
+std::vector<host::CacheChoice> beside_fp16(std::vector<Precision> precisions) {
+  const Precision fp16 = parse_precision("FP16");
+  std::erase(precisions, fp16);
+  precisions.insert(precisions.begin(), fp16);
+  std::vector<host::CacheChoice> choices;
+  std::transform(precisions.begin(), precisions.end(), std::back_inserter(choices),
+                 host::kvsplit_cache);
+  return choices;
+}
+
+CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int least, int most,
+                       const std::string& help) {
+  return app.add_option(name, count, help)->check(CLI::Range(least, most))->type_name("N");
 }
 
 void add_model_option(CLI::App& app, std::string& model) {
@@ -80,7 +89,9 @@ std::string model_file(const std::string& model) {
   return file.string();
 }
 
-int MeasureOptions::n_threads() const { return threads > 0 ? threads : host::default_threads(); }
+host::Model load_model(const std::string& model, const std::string& device, ProgressBar& bar) {
+  return {model_file(model), device, [&](double done) { bar.show("loading", done); }};
+}
 
 std::string TextOptions::text_file() const { return text.empty() ? sample_text().string() : text; }
 
@@ -108,9 +119,7 @@ void check_window(int context, int model_context, std::size_t text_tokens,
 
 void add_measure_options(CLI::App& app, MeasureOptions& options) {
   add_model_option(app, options.model);
-  app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
-      ->check(CLI::Range(1, 512))
-      ->type_name("N");
+  add_count(app, "-t,--threads", options.threads, 1, 512, "Threads (default: one per core)");
   app.add_option("-o,--output", options.output,
                  "Also write the results, to a .json, .csv or .md file")
       ->type_name("FILE");
@@ -121,13 +130,6 @@ void add_text_options(CLI::App& app, TextOptions& options) {
   add_measure_options(app, options);
   app.add_option("-f,--file", options.text, "Text to measure on (default: one that comes along)")
       ->type_name("FILE");
-}
-
-void add_repetitions_option(CLI::App& app, int& repetitions, const std::string& help) {
-  app.add_option("-r,--repetitions", repetitions, help)
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str()
-      ->type_name("N");
 }
 
 }  // namespace kvsplit::cli

@@ -46,6 +46,11 @@ bool is_program(const fs::path& file) {
 
 }  // namespace
 
+Temporary::~Temporary() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;

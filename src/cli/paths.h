@@ -2,8 +2,23 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
 namespace kvsplit::cli {
+
+/// A file or folder that is gone when we are.
+class Temporary {
+ public:
+  explicit Temporary(std::filesystem::path path) : path_(std::move(path)) {}
+  ~Temporary();
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
 
 /// ${XDG_CACHE_HOME:-~/.cache}/kvsplit, on a Mac ~/Library/Caches/kvsplit.
 std::filesystem::path cache_folder();

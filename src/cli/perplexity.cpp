@@ -1,16 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <iterator>
 
-#include "base/error.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/paths.h"
-#include "cli/progress_bar.h"
 #include "measure/comparison.h"
-#include "measure/quality.h"
 #include "report/numbers.h"
 #include "report/records.h"
 #include "report/verdict.h"
@@ -19,33 +14,17 @@ namespace kvsplit::cli {
 namespace {
 
 struct PerplexityOptions : TextOptions {
-  PrecisionListOption caches;
+  PrecisionOptions caches;
 };
 
 void add_options(CLI::App& app, PerplexityOptions& options) {
   add_text_options(app, options);
   add_precision_list_option(app, options.caches);
-  app.add_option("-c,--ctx-size", options.context,
-                 "Tokens of a window, whose second half is scored; 0 = 128, 512, 2048, 4096, 8192")
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str()
-      ->type_name("N");
-  app.add_option("--chunks", options.chunks, "Windows at most (default: all that the text has)")
-      ->check(CLI::Range(1, 1 << 20))
-      ->type_name("N");
-}
-
-/// FP16 first: everything is compared with it.
-std::vector<host::CacheChoice> caches(const PerplexityOptions& options) {
-  std::vector<Precision> precisions = options.caches.precisions();
-  if (precisions.empty()) precisions = {Precision{}};
-  const Precision fp16 = parse_precision("FP16");
-  precisions.erase(std::remove(precisions.begin(), precisions.end(), fp16), precisions.end());
-  precisions.insert(precisions.begin(), fp16);
-  std::vector<host::CacheChoice> choices;
-  std::transform(precisions.begin(), precisions.end(), std::back_inserter(choices),
-                 host::kvsplit_cache);
-  return choices;
+  add_count(app, "-c,--ctx-size", options.context, 0, 1 << 20,
+            "Tokens of a window, whose second half is scored; 0 = 128, 512, 2048, 4096, 8192")
+      ->capture_default_str();
+  add_count(app, "--chunks", options.chunks, 1, 1 << 20,
+            "Windows at most (default: all that the text has)");
 }
 
 std::vector<int> windows(const PerplexityOptions& options, int n_context, std::size_t n_tokens) {
@@ -62,12 +41,11 @@ std::vector<int> windows(const PerplexityOptions& options, int n_context, std::s
 }
 
 int run(const PerplexityOptions& options) {
-  const std::vector<host::CacheChoice> choices = caches(options);
+  const auto choices = beside_fp16(options.caches.precisions({Precision{}}));
   options.start();
   const std::string measured_on = read_text(options.text_file());
   ProgressBar bar;
-  const host::Model model(model_file(options.model), "KVSPLIT",
-                          [&](double done) { bar.show("loading", done); });
+  const host::Model model = load_model(options.model, "KVSPLIT", bar);
   const std::vector<host::Token> tokens = model.tokenize(measured_on);
 
   std::vector<measure::CacheRecord> records;
@@ -79,7 +57,7 @@ int run(const PerplexityOptions& options) {
     call.window = window;
     call.n_windows = measure::windows_in(tokens.size(), window);
     if (options.chunks > 0) call.n_windows = std::min(options.chunks, call.n_windows);
-    call.n_threads = options.n_threads();
+    call.n_threads = options.threads;
     call.progress = [&](const std::string&, double done) {
       bar.show(fmt::format("window {}", report::grouped(window)), done);
     };

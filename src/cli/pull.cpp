@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cli/catalogue.h"
 #include "cli/command.h"
-#include "cli/fetch.h"
 #include "report/table.h"
 
 namespace kvsplit::cli {
