@@ -98,8 +98,8 @@ float alibi_slope(float max_bias, int head, int n_heads) {
 
 }  // namespace
 
-/// The cells of one stream whose rows are exact for keys and for values, by slot; the packed rows of
-/// these are hidden.
+/// The cells of one stream whose rows are exact for keys and for values, by slot; the packed rows
+/// of these are hidden.
 struct ExactCells {
   int stream = -1;
   int n_slots = 0;

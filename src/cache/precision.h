@@ -20,7 +20,7 @@ struct Precision {
 /// Error: not of the form above, or a width that there is no codec for; the message lists them.
 Precision parse_precision(std::string_view text);
 
-/// "FP16" for 16/16, otherwise "K8V4", settings that are not the default appended: "K4V4:window=28".
+/// "FP16" for 16/16, otherwise "K8V4", with settings that are not the default: "K4V4:window=28".
 std::string to_string(const Precision&);
 
 }  // namespace kvsplit
