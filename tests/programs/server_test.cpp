@@ -8,10 +8,10 @@ namespace {
 
 constexpr int n_tokens = 8;
 
-/// Prompts that leave little doubt about what comes next: where two tokens are nearly as likely, the
-/// size of the batch decides between them. Packed caches are more sensitive to it than 16 bits: on a
-/// busy machine K8V4 turned a token with a lead of 0.2 nats in 4 of 25 batches of eight, K8V8 in 1,
-/// FP16 and llama.cpp's own f16 in none. The least lead here is 0.4.
+/// Prompts that leave little doubt about what comes next: where two tokens are nearly as likely,
+/// the size of the batch decides between them. Packed caches are more sensitive to it than 16 bits:
+/// on a busy machine K8V4 turned a token with a lead of 0.2 nats in 4 of 25 batches of eight, K8V8
+/// in 1, FP16 and llama.cpp's own f16 in none. The least lead here is 0.4.
 std::vector<std::string> prompts() {
   return {
       "Count: 1, 2, 3, 4, 5, 6, 7, 8,",
