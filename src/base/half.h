@@ -1,8 +1,6 @@
 #pragma once
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 namespace kvsplit {
@@ -38,12 +36,6 @@ inline Half float_to_half(float value) {
   }
   const std::uint32_t rounded = magnitude + 0xFFFU + ((magnitude >> 13U) & 1U);
   return sign | static_cast<Half>((rounded >> 13U) - (112U << 10U));
-}
-
-/// Attention multiplies by 0 what a query does not see: were a cell infinite or NaN, one sequence's
-/// broken numbers would reach the others.
-inline Half finite_half(float x) {
-  return std::isnan(x) ? Half{0} : float_to_half(std::clamp(x, -half_max, half_max));
 }
 
 }  // namespace kvsplit

@@ -1,17 +1,8 @@
 #if defined(__x86_64__)
 
-// Standard headers come before the region: what they define must stay code for every processor.
 #include <immintrin.h>
 
-#include <bit>
-#include <cmath>
-#include <cstring>
-
-#include "base/cpu_features.h"
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -33,20 +24,11 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::avx2
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/generic/end_target.h"
 
 namespace kvsplit::avx2 {
-namespace {
 
-bool supported() { return cpu_features().avx2; }
-
-}  // namespace
-
-const KernelTable table{"avx2", supported, attend};
+const KernelTable table{"avx2", [] { return cpu_features().avx2; }, attend};
 
 }  // namespace kvsplit::avx2
 

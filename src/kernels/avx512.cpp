@@ -1,17 +1,8 @@
 #if defined(__x86_64__)
 
-// Standard headers come before the region: what they define must stay code for every processor.
 #include <immintrin.h>
 
-#include <bit>
-#include <cmath>
-#include <cstring>
-
-#include "base/cpu_features.h"
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(                                                               \
@@ -37,20 +28,11 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::avx512
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/generic/end_target.h"
 
 namespace kvsplit::avx512 {
-namespace {
 
-bool supported() { return cpu_features().avx512; }
-
-}  // namespace
-
-const KernelTable table{"avx512", supported, attend};
+const KernelTable table{"avx512", [] { return cpu_features().avx512; }, attend};
 
 }  // namespace kvsplit::avx512
 

@@ -1,17 +1,8 @@
 #if defined(__x86_64__)
 
-// Standard headers come before the region: what they define must stay code for every processor.
 #include <immintrin.h>
 
-#include <bit>
-#include <cmath>
-#include <cstring>
-
-#include "base/cpu_features.h"
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avxvnni,avx2,fma,f16c"))), apply_to = function)
@@ -33,20 +24,11 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::avx_vnni
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/generic/end_target.h"
 
 namespace kvsplit::avx_vnni {
-namespace {
 
-bool supported() { return cpu_features().avx_vnni; }
-
-}  // namespace
-
-const KernelTable table{"avx_vnni", supported, attend};
+const KernelTable table{"avx_vnni", [] { return cpu_features().avx_vnni; }, attend};
 
 }  // namespace kvsplit::avx_vnni
 

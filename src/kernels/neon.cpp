@@ -2,13 +2,7 @@
 
 #include <arm_neon.h>
 
-#include <bit>
-#include <cstring>
-
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 namespace kvsplit::neon {
 namespace {
@@ -19,11 +13,9 @@ namespace {
 #include "kernels/generic/all.h"
 // clang-format on
 
-bool supported() { return true; }
-
 }  // namespace
 
-const KernelTable table{"neon", supported, attend};
+const KernelTable table{"neon", [] { return true; }, attend};
 
 }  // namespace kvsplit::neon
 

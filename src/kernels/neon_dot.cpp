@@ -1,16 +1,8 @@
 #if defined(__aarch64__)
 
-// Standard headers come before the region: what they define must stay code for every processor.
 #include <arm_neon.h>
 
-#include <bit>
-#include <cstring>
-
-#include "base/cpu_features.h"
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
@@ -31,20 +23,11 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::neon_dot
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/generic/end_target.h"
 
 namespace kvsplit::neon_dot {
-namespace {
 
-bool supported() { return cpu_features().neon_dot; }
-
-}  // namespace
-
-const KernelTable table{"neon_dot", supported, attend};
+const KernelTable table{"neon_dot", [] { return cpu_features().neon_dot; }, attend};
 
 }  // namespace kvsplit::neon_dot
 

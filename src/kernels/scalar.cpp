@@ -1,11 +1,4 @@
-#include <bit>
-#include <cmath>
-#include <cstring>
-
-#include "kernels/attend.h"
-#include "kernels/bit_planes.h"
-#include "kernels/scale_code.h"
-#include "kernels/targets.h"
+#include "kernels/needs.h"
 
 namespace kvsplit::scalar {
 namespace {
@@ -15,10 +8,8 @@ namespace {
 #include "kernels/generic/all.h"
 // clang-format on
 
-bool supported() { return true; }
-
 }  // namespace
 
-const KernelTable table{"scalar", supported, attend};
+const KernelTable table{"scalar", [] { return true; }, attend};
 
 }  // namespace kvsplit::scalar
