@@ -110,8 +110,6 @@ struct ExactCells {
 
 /// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
 struct ThreadScratch {
-  RowBlock prepared;  // which rows the arrays below hold
-  const void* prepared_for = nullptr;
   alignas(64) std::array<std::int8_t, max_query_rows * max_head_dim> codes;
   alignas(64) std::array<float, max_query_rows * max_head_dim> numbers;
   std::array<float, max_query_rows * max_head_groups> scales;
@@ -211,6 +209,15 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
+std::span<const GroupTiles> exact_tiles(const PackedTensor& tensor, int head, int stream,
+                                        std::array<GroupTiles, max_head_groups>& room) {
+  std::size_t n = 0;
+  for (const GroupLayout& group : tensor.head_groups(head)) {
+    room[n++] = tensor.exact().tile(stream, group.number());
+  }
+  return {room.data(), n};
+}
+
 void hide(ExactCells& exact, std::int64_t cell) {
   const std::uint64_t bit = std::uint64_t{1} << (cell % cells_per_step);
   const std::int64_t tile = cell / cells_per_step;
@@ -259,12 +266,8 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
 void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
   const ExactCells& exact = scratch.exact;
   const int stream = a.call.first_stream + block.stream;
-  for (std::size_t g = 0; g < task.k_groups.size(); ++g) {
-    scratch.k_groups[g] = a.k.exact().tile(stream, a.k.head_groups(block.kv_head)[g].number());
-  }
-  for (std::size_t g = 0; g < task.v_groups.size(); ++g) {
-    scratch.v_groups[g] = a.v.exact().tile(stream, a.v.head_groups(block.kv_head)[g].number());
-  }
+  task.k_groups = exact_tiles(a.k, block.kv_head, stream, scratch.k_groups);
+  task.v_groups = exact_tiles(a.v, block.kv_head, stream, scratch.v_groups);
   std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];

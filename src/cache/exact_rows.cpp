@@ -1,9 +1,8 @@
 #include "cache/exact_rows.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "codec/tile_layout.h"
+#include "codec/half_group.h"
 
 namespace kvsplit {
 namespace {
@@ -28,36 +27,29 @@ ExactRows::ExactRows(const RowFormat& format, Side side, std::int64_t n_streams,
       memory_(memory),
       cells_(static_cast<std::size_t>(n_streams * n_slots()), -1) {}
 
-Half* ExactRows::half_at(std::int64_t stream, int slot, std::size_t group, int channel) const {
-  const std::size_t first =
-      (static_cast<std::size_t>(stream) * n_groups_ + group) * group_bytes(n_slots()) +
-      static_cast<std::size_t>(slot / block_rows) * block_bytes(16);
-  return reinterpret_cast<Half*>(memory_ + first) + half_index(side_, slot % block_rows, channel);
+std::byte* ExactRows::tile_of(std::int64_t stream, std::size_t group) const {
+  return memory_ + (static_cast<std::size_t>(stream) * n_groups_ + group) * group_bytes(n_slots());
 }
 
-void ExactRows::put(std::int64_t stream, int slot, std::size_t group,
-                    std::span<const float> numbers) {
-  for (int c = 0; c < group_channels; ++c) {
-    *half_at(stream, slot, group, c) = finite_half(numbers[static_cast<std::size_t>(c)]);
-  }
+void ExactRows::leave(CellPlace place) {
+  if (holds(place)) cells_[slot(place)] = -1;
 }
 
-void ExactRows::get(std::int64_t stream, int slot, std::size_t group,
-                    std::span<float> numbers) const {
-  for (int c = 0; c < group_channels; ++c) {
-    numbers[static_cast<std::size_t>(c)] = half_to_float(*half_at(stream, slot, group, c));
-  }
+void ExactRows::put(CellPlace place, std::size_t group, std::span<const float> numbers) {
+  put_halves(tile_of(place.stream, group), side_, slot_in_stream(place.cell), numbers);
+}
+
+void ExactRows::get(CellPlace place, std::size_t group, std::span<float> numbers) const {
+  get_halves(tile_of(place.stream, group), side_, slot_in_stream(place.cell), numbers);
 }
 
 GroupTiles ExactRows::tile(std::int64_t stream, std::size_t group) const {
-  return {reinterpret_cast<const std::byte*>(half_at(stream, 0, group, 0)), 0, 16};
+  return {tile_of(stream, group), 0, 16};
 }
 
 void ExactRows::copy_stream(std::int64_t from, std::int64_t to) {
-  const std::size_t size = n_groups_ * group_bytes(n_slots());
-  std::copy_n(memory_ + static_cast<std::size_t>(from) * size, size,
-              memory_ + static_cast<std::size_t>(to) * size);
-  for (int i = 0; i < n_slots(); ++i) set_cell(to, i, cells(from)[static_cast<std::size_t>(i)]);
+  std::copy_n(tile_of(from, 0), n_groups_ * group_bytes(n_slots()), tile_of(to, 0));
+  std::ranges::copy(cells(from), cells_.begin() + to * n_slots());
 }
 
 void ExactRows::forget() { std::ranges::fill(cells_, -1); }

@@ -5,11 +5,15 @@
 #include <span>
 #include <vector>
 
-#include "base/half.h"
 #include "codec/row_format.h"
 #include "kernels/attend.h"
 
 namespace kvsplit {
+
+/// Where a row lies, as the host counts.
+struct CellPlace {
+  std::int64_t stream = 0, cell = 0;
+};
 
 /// Rows that attention sees as f16 instead of as packed: of every stream the first cells, where
 /// tokens lie that all others look at (attention sinks, arXiv 2309.17453), and those written last,
@@ -32,19 +36,20 @@ class ExactRows {
   std::span<const std::int32_t> cells(std::int64_t stream) const {
     return {cells_.data() + stream * n_slots(), static_cast<std::size_t>(n_slots())};
   }
-  int slot(std::int64_t cell) const {
-    return static_cast<int>(cell < sinks_ ? cell : sinks_ + (cell - sinks_) % window_);
+  std::size_t n_all_slots() const { return cells_.size(); }  ///< of all streams
+  bool has_slot(CellPlace place) const { return window_ > 0 || place.cell < sinks_; }
+  /// Of all streams, the number of the slot that the row has.
+  std::size_t slot(CellPlace place) const {
+    return static_cast<std::size_t>(place.stream * n_slots() + slot_in_stream(place.cell));
   }
-  bool has_slot(std::int64_t cell) const { return window_ > 0 || cell < sinks_; }
-  bool holds(std::int64_t stream, std::int64_t cell) const {
-    return has_slot(cell) && cells(stream)[static_cast<std::size_t>(slot(cell))] == cell;
-  }
-  void set_cell(std::int64_t stream, int slot, std::int64_t cell) {
-    cells_[static_cast<std::size_t>(stream * n_slots() + slot)] = static_cast<std::int32_t>(cell);
-  }
-  /// Of the numbered group of a row, in the space in which rows are encoded.
-  void put(std::int64_t stream, int slot, std::size_t group, std::span<const float> numbers);
-  void get(std::int64_t stream, int slot, std::size_t group, std::span<float> numbers) const;
+
+  bool holds(CellPlace place) const { return has_slot(place) && cells_[slot(place)] == place.cell; }
+  /// The row is what its slot has from now on; its groups have been put or will be.
+  void take(CellPlace place) { cells_[slot(place)] = static_cast<std::int32_t>(place.cell); }
+  void leave(CellPlace place);  ///< if it is here
+  /// The numbered group of a row, in the space in which rows are encoded.
+  void put(CellPlace place, std::size_t group, std::span<const float> numbers);
+  void get(CellPlace place, std::size_t group, std::span<float> numbers) const;
   /// The slots of a group as attention takes them: one tile.
   GroupTiles tile(std::int64_t stream, std::size_t group) const;
 
@@ -52,7 +57,10 @@ class ExactRows {
   void forget();  ///< all rows
 
  private:
-  Half* half_at(std::int64_t stream, int slot, std::size_t group, int channel) const;
+  int slot_in_stream(std::int64_t cell) const {
+    return static_cast<int>(cell < sinks_ ? cell : sinks_ + (cell - sinks_) % window_);
+  }
+  std::byte* tile_of(std::int64_t stream, std::size_t group) const;
 
   Side side_;
   int sinks_, window_;

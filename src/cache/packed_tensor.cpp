@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cmath>
 #include <cstring>
 
-#include "base/half.h"
 #include "codec/group_codec.h"
+#include "codec/half_group.h"
 #include "codec/transform.h"
 
 namespace kvsplit {
@@ -15,14 +14,6 @@ namespace {
 
 std::int64_t tiles_per_stream(CellShape cells) {
   return (cells.kv_size + tile_rows - 1) / tile_rows;
-}
-
-void store_half(std::byte* at, Half value) { std::memcpy(at, &value, sizeof(value)); }
-
-Half load_half(const std::byte* at) {
-  Half value = 0;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
 }
 
 using GroupCodes = std::array<std::uint8_t, group_channels>;
@@ -45,11 +36,6 @@ void get_codes(const std::byte* tile, int bits, Side side, int t, GroupCodes& co
     codes[c] =
         static_cast<std::uint8_t>(get_code(block, bits, code_index(side, t % block_rows, c)));
   }
-}
-
-template <typename Byte>
-Byte* half_at(Byte* tile, Side side, int t, int c) {
-  return block_of(tile, 16, t) + half_index(side, t % block_rows, c) * sizeof(Half);
 }
 
 // A little-endian bit stream of codes, lowest bits first.
@@ -112,8 +98,13 @@ std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
   return std::span(layout_.groups).subspan(static_cast<std::size_t>(head) * n, n);
 }
 
+CellPlace PackedTensor::place(std::int64_t row) const {
+  return {row / cells_.kv_size, row % cells_.kv_size};
+}
+
 std::int64_t PackedTensor::tile_number(std::int64_t row) const {
-  return row / cells_.kv_size * tiles_per_stream(cells_) + row % cells_.kv_size / tile_rows;
+  const CellPlace at = place(row);
+  return at.stream * tiles_per_stream(cells_) + at.cell / tile_rows;
 }
 
 std::byte* PackedTensor::tile(const GroupLayout& group, std::int64_t row) const {
@@ -126,7 +117,7 @@ std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) co
 }
 
 int PackedTensor::row_in_tile(std::int64_t row) const {
-  return static_cast<int>(row % cells_.kv_size % tile_rows);
+  return static_cast<int>(place(row).cell % tile_rows);
 }
 
 void PackedTensor::write_group(std::byte* tile, const GroupLayout& group, int t,
@@ -139,39 +130,34 @@ void PackedTensor::write_group(std::byte* tile, const GroupLayout& group, int t,
     tile[group.scales_offset() + t] = std::byte{scale};
     return;
   }
-  for (int c = 0; c < group_channels; ++c) {
-    store_half(half_at(tile, side_, t, c), finite_half(numbers[static_cast<std::size_t>(c)]));
-  }
+  put_halves(tile, side_, t, numbers);
 }
 
 void PackedTensor::write_head(std::int64_t row, int head, const float* values, bool exact) {
-  std::array<float, max_head_dim> numbers;  // NOLINT(*-member-init): filled right below
-  const std::span<float> turned{numbers.data(), static_cast<std::size_t>(head_dim_)};
+  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
+  const std::span<float> turned{room.data(), static_cast<std::size_t>(head_dim_)};
   std::copy_n(values, head_dim_, turned.begin());
   transform_head(format_.transform, turned);
   const int t = row_in_tile(row);
-  const std::int64_t cell = row % cells_.kv_size;
   const float* next = turned.data();
   for (const GroupLayout& group : head_groups(head)) {
     const std::span<const float, group_channels> numbers(next, group_channels);
     write_group(tile(group, row), group, t, numbers);
-    if (exact) exact_.put(row / cells_.kv_size, exact_.slot(cell), group.number(), numbers);
+    if (exact) exact_.put(place(row), group.number(), numbers);
     next += group_channels;
   }
 }
 
-// Which rows of a call will be in a slot after it: the last for each.
+// Which rows of a call will be in a slot after it: the last for each. Empty: none of any call.
 std::vector<bool> PackedTensor::exact_rows_of(const WriteCall& call) const {
+  if (exact_.n_slots() == 0) return {};
   std::vector<bool> exact(call.rows.size());
-  if (exact_.n_slots() == 0) return exact;
-  std::vector<bool> taken(static_cast<std::size_t>(cells_.n_streams * exact_.n_slots()));
+  std::vector<bool> taken(exact_.n_all_slots());
   for (std::size_t i = call.rows.size(); i-- > 0;) {
-    const std::int64_t stream = call.rows[i] / cells_.kv_size;
-    const std::int64_t cell = call.rows[i] % cells_.kv_size;
-    if (!exact_.has_slot(cell) || (call.edits && !exact_.holds(stream, cell))) continue;
-    auto&& mine = taken[static_cast<std::size_t>(stream * exact_.n_slots() + exact_.slot(cell))];
-    exact[i] = !mine;
-    mine = true;
+    const CellPlace at = place(call.rows[i]);
+    if (!exact_.has_slot(at) || (call.edits && !exact_.holds(at))) continue;
+    exact[i] = !taken[exact_.slot(at)];
+    taken[exact_.slot(at)] = true;
   }
   return exact;
 }
@@ -185,38 +171,33 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
     const auto* values = reinterpret_cast<const float*>(
         reinterpret_cast<const std::byte*>(call.values) + i * call.row_stride);
     const std::int64_t number = tile_number(row);
+    const bool is_exact = !exact.empty() && exact[i];
     for (int head = 0; head < n_heads(); ++head) {
       if ((number + head) % worker.count != worker.index) continue;
-      write_head(row, head, values + static_cast<std::ptrdiff_t>(head) * head_dim_, exact[i]);
+      write_head(row, head, values + static_cast<std::ptrdiff_t>(head) * head_dim_, is_exact);
     }
-    if (exact[i] && worker.index == 0 && !call.edits) {
-      const std::int64_t cell = row % cells_.kv_size;
-      exact_.set_cell(row / cells_.kv_size, exact_.slot(cell), cell);
-    }
+    // An edit leaves the slots as they are; its workers read them while they write.
+    if (is_exact && worker.index == 0 && !call.edits) exact_.take(place(row));
   }
 }
 
 void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const int t = row_in_tile(row);
-  const std::int64_t stream = row / cells_.kv_size;
-  const std::int64_t cell = row % cells_.kv_size;
-  const bool exact = exact_.holds(stream, cell);
+  const bool exact = exact_.holds(place(row));
   GroupCodes codes;  // NOLINT(*-member-init)
   for (const GroupLayout& group : layout_.groups) {
     const std::byte* const at = tile(group, row);
     const auto numbers =
         values.subspan(static_cast<std::size_t>(group.first_channel), group_channels);
     if (exact) {
-      exact_.get(stream, exact_.slot(cell), group.number(), numbers);
+      exact_.get(place(row), group.number(), numbers);
     } else if (group.coded()) {
       get_codes(at, group.bits, side_, t, codes);
       decode_group(codes, group.bits, std::to_integer<std::uint8_t>(at[group.scales_offset() + t]),
                    numbers);
     } else {
-      for (int c = 0; c < group_channels; ++c) {
-        numbers[static_cast<std::size_t>(c)] = half_to_float(load_half(half_at(at, side_, t, c)));
-      }
+      get_halves(at, side_, t, numbers);
     }
   }
   for (int head = 0; head < n_heads(); ++head) {
@@ -239,7 +220,7 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
       out[group.raw_code_bytes()] = at[group.scales_offset() + t];
     } else {
       for (int c = 0; c < group_channels; ++c) {
-        store_half(out + c * sizeof(Half), load_half(half_at(at, side_, t, c)));
+        std::memcpy(out + c * sizeof(Half), half_at(at, side_, t, c), sizeof(Half));
       }
     }
   }
@@ -248,9 +229,7 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
   const int t = row_in_tile(row);
-  const std::int64_t cell = row % cells_.kv_size;
-  const std::int64_t stream = row / cells_.kv_size;
-  if (exact_.holds(stream, cell)) exact_.set_cell(stream, exact_.slot(cell), -1);
+  exact_.leave(place(row));
   GroupCodes codes;  // NOLINT(*-member-init)
   for (const GroupLayout& group : layout_.groups) {
     std::byte* const at = tile(group, row);
@@ -261,7 +240,7 @@ void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
       at[group.scales_offset() + t] = in[group.raw_code_bytes()];
     } else {
       for (int c = 0; c < group_channels; ++c) {
-        store_half(half_at(at, side_, t, c), load_half(in + c * sizeof(Half)));
+        std::memcpy(half_at(at, side_, t, c), in + c * sizeof(Half), sizeof(Half));
       }
     }
   }

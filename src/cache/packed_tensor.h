@@ -79,6 +79,7 @@ class PackedTensor {
   void forget_exact() { exact_.forget(); }
 
  private:
+  CellPlace place(std::int64_t row) const;
   std::int64_t tile_number(std::int64_t row) const;
   std::byte* tile(const GroupLayout& group, std::int64_t row) const;
   int row_in_tile(std::int64_t row) const;

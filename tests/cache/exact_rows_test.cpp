@@ -48,7 +48,7 @@ struct Cache {
   std::vector<std::int64_t> exact_cells(std::int64_t stream = 0) {
     std::vector<std::int64_t> cells;
     for (std::int64_t cell = 0; cell < kv_size; ++cell) {
-      if (tensor->exact().holds(stream, cell)) cells.push_back(cell);
+      if (tensor->exact().holds({stream, cell})) cells.push_back(cell);
     }
     return cells;
   }

@@ -56,7 +56,7 @@ Cells read_cells(const PackedTensor& k, const PackedTensor& v, const AttentionCa
   Cells cells;
   for (std::int64_t cell = 0; cell < call.n_kv; ++cell) {
     const std::int64_t row = (call.first_stream + stream) * k.cells().kv_size + cell;
-    cells.exact.push_back(k.exact().holds(call.first_stream + stream, cell));
+    cells.exact.push_back(k.exact().holds({call.first_stream + stream, cell}));
     k.read(row, cells.k.emplace_back(k.format().n_channels()));
     v.read(row, cells.v.emplace_back(v.format().n_channels()));
   }
