@@ -40,7 +40,10 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
     if (!cache->packed()) continue;
     int& bits = cache->nominal().side == Side::key ? precision.k_bits : precision.v_bits;
-    bits = cache->rows().format().group_bits.front();
+    const RowFormat& format = cache->rows().format();
+    bits = format.group_bits.front();
+    precision.sinks = format.sinks;
+    precision.window = format.window;
   }
   for (const auto& [note, names] : noted) {
     std::string& line = notes.emplace_back(names.front());
