@@ -30,7 +30,9 @@ function(kvsplit_link name)
   endif()
 endfunction()
 
+find_package(Eigen3 3.3 REQUIRED NO_MODULE)
 kvsplit_library(kvsplit_core base kernels codec cache)
+kvsplit_link(kvsplit_core Eigen3::Eigen)
 
 kvsplit_library(kvsplit_plugin plugin)
 kvsplit_link(kvsplit_plugin kvsplit_core kvsplit_ggml)
@@ -71,12 +73,11 @@ endif()
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 kvsplit_library(kvsplit_report report)
 kvsplit_link(kvsplit_report fmt::fmt nlohmann_json::nlohmann_json)
 kvsplit_library(kvsplit_app host measure tune cli)
 kvsplit_link(kvsplit_app kvsplit_report kvsplit_plugin kvsplit_llama CLI11::CLI11 fmt::fmt
-             nlohmann_json::nlohmann_json OpenSSL::Crypto)
+             nlohmann_json::nlohmann_json)
 
 file(GLOB main CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/main.cpp)
 if(main)

@@ -35,8 +35,8 @@ struct Rows {
   int n_rows;
   std::vector<const Half*> masks;
   std::vector<float> slopes;
-  std::vector<std::int8_t> codes = std::vector<std::int8_t>(most * max_kernel_head_dim);
-  std::vector<float> numbers = test::random_numbers(most * max_kernel_head_dim, 5);
+  std::vector<std::int8_t> codes = std::vector<std::int8_t>(most * max_query_channels);
+  std::vector<float> numbers = test::random_numbers(most * max_query_channels, 5);
   std::vector<float> scales = std::vector<float>(most * max_head_groups);
   std::vector<float> offsets = scales;
   std::vector<float> max = std::vector<float>(most, lowest_score);

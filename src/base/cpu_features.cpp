@@ -24,55 +24,43 @@ CpuidRegisters cpuid(unsigned leaf, unsigned subleaf) {
   return r;
 }
 
-bool has(unsigned bits, unsigned position) { return ((bits >> position) & 1U) != 0; }
+bool has_all(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; }
 
 // Which register files the operating system saves (XCR0). __builtin_cpu_supports needs a symbol
 // that a library loaded into a foreign host may not find, so the processor is asked directly.
-std::uint64_t saved_state() {
+std::uint32_t saved_state() {
   std::uint32_t low = 0;
   std::uint32_t high = 0;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return static_cast<std::uint64_t>(high) << 32U | low;
+  return low;
 }
 
 CpuFeatures detect() {
   CpuFeatures features;
   const CpuidRegisters leaf1 = cpuid(1, 0);
-  constexpr unsigned fma = 12, osxsave = 27, avx = 28, f16c = 29;
-  if (!has(leaf1.ecx, osxsave) || !has(leaf1.ecx, avx)) return features;
-  constexpr std::uint64_t ymm_state = 0x6, zmm_state = 0xE6;
-  const std::uint64_t saved = saved_state();
+  if (!has_all(leaf1.ecx, bit_OSXSAVE | bit_AVX)) return features;
+  constexpr unsigned ymm_state = 0x6, zmm_state = 0xE6;
   const CpuidRegisters leaf7 = cpuid(7, 0);
-  features.avx2 = (saved & ymm_state) == ymm_state && has(leaf7.ebx, 5) && has(leaf1.ecx, fma) &&
-                  has(leaf1.ecx, f16c);
-  features.avx_vnni = features.avx2 && has(cpuid(7, 1).eax, 4);
-  constexpr unsigned f = 16, dq = 17, bw = 30, vl = 31, vnni = 11;
-  features.avx512 = features.avx2 && (saved & zmm_state) == zmm_state && has(leaf7.ebx, f) &&
-                    has(leaf7.ebx, dq) && has(leaf7.ebx, bw) && has(leaf7.ebx, vl) &&
-                    has(leaf7.ecx, vnni);
-  return features;
-}
-
-#elif defined(__aarch64__) && defined(__linux__)
-
-CpuFeatures detect() {
-  CpuFeatures features;
-  features.neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-  return features;
-}
-
-#elif defined(__aarch64__) && defined(__APPLE__)
-
-// Every Mac with such a processor has them.
-CpuFeatures detect() {
-  CpuFeatures features;
-  features.neon_dot = true;
+  features.avx2 = has_all(saved_state(), ymm_state) && has_all(leaf7.ebx, bit_AVX2) &&
+                  has_all(leaf1.ecx, bit_FMA | bit_F16C);
+  features.avx_vnni = features.avx2 && has_all(cpuid(7, 1).eax, bit_AVXVNNI);
+  constexpr unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+  features.avx512 = features.avx2 && has_all(saved_state(), zmm_state) &&
+                    has_all(leaf7.ebx, avx512) && has_all(leaf7.ecx, bit_AVX512VNNI);
   return features;
 }
 
 #else
 
-CpuFeatures detect() { return {}; }
+CpuFeatures detect() {
+  CpuFeatures features;
+#if defined(__aarch64__) && defined(__linux__)
+  features.neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__aarch64__) && defined(__APPLE__)
+  features.neon_dot = true;  // every Mac with such a processor has them
+#endif
+  return features;
+}
 
 #endif
 

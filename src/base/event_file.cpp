@@ -1,7 +1,7 @@
 #include "base/event_file.h"
 
-#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 namespace kvsplit {
 
@@ -17,12 +17,8 @@ std::string quoted(std::string_view text) {
 void append_event(std::string_view event, const std::string& fields) {
   const char* const path = std::getenv("KVSPLIT_REPORT");
   if (path == nullptr || *path == '\0') return;
-  std::FILE* const file = std::fopen(path, "a");
-  if (file == nullptr) return;
   // One write: several processes may share the file.
-  const std::string line = "{\"event\": " + quoted(event) + ", " + fields + "}\n";
-  std::fwrite(line.data(), 1, line.size(), file);
-  std::fclose(file);
+  std::ofstream(path, std::ios::app) << "{\"event\": " + quoted(event) + ", " + fields + "}\n";
 }
 
 }  // namespace kvsplit

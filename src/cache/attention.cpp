@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <bit>
 #include <cassert>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 #include <span>
-#include <vector>
 
-#include "codec/group_codec.h"
+#include "cache/query_rows.h"
 #include "codec/transform.h"
 #include "kernels/attend.h"
 
@@ -30,35 +27,34 @@ constexpr float log2_e = 1.44269504F;  // the kernels' softmax is one of powers 
 static_assert(tile_rows == cells_per_step && max_head_dim == max_kernel_head_dim);
 
 struct Division {
-  int group_size = 1;  // query heads of a KV head
   int n_kv_heads = 1;
+  int group_size = 1;     // query heads of a KV head
   int rows_per_head = 0;  // query rows of a KV head in one stream
   int n_blocks = 0;       // of up to 64 rows
-  int n_pieces = 1;       // of cells
+  int n_row_jobs = 0;
+  int n_pieces = 1;  // of cells
   std::int64_t cells_per_piece = 0;
-
-  int n_row_jobs(int n_streams) const { return n_streams * n_kv_heads * n_blocks; }
 };
 
 Division divide(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call) {
   Division d;
-  assert(k.n_heads() > 0 && v.head_dim() > 0);
   d.n_kv_heads = std::max(k.n_heads(), 1);
   d.group_size = call.n_heads / d.n_kv_heads;
   d.rows_per_head = d.group_size * call.n_tokens;
   d.n_blocks = (d.rows_per_head + max_query_rows - 1) / max_query_rows;
+  d.n_row_jobs = call.n_streams * d.n_kv_heads * d.n_blocks;
   const std::size_t floats_per_piece =
       static_cast<std::size_t>(call.n_streams) * call.n_heads * call.n_tokens * (v.head_dim() + 2);
-  const int row_jobs = d.n_row_jobs(call.n_streams);
-  if (row_jobs < wanted_jobs / 2) {
+  if (d.n_row_jobs < wanted_jobs / 2) {
     const std::int64_t most =
         std::min<std::int64_t>((call.n_kv + min_cells_per_piece - 1) / min_cells_per_piece,
                                static_cast<std::int64_t>(partial_floats / floats_per_piece));
     d.n_pieces = static_cast<int>(
-        std::clamp<std::int64_t>(wanted_jobs / row_jobs, 1, std::max<std::int64_t>(most, 1)));
+        std::clamp<std::int64_t>(wanted_jobs / d.n_row_jobs, 1, std::max<std::int64_t>(most, 1)));
   }
-  const std::int64_t steps = (call.n_kv + cells_per_step - 1) / cells_per_step;
-  d.cells_per_piece = (steps + d.n_pieces - 1) / d.n_pieces * cells_per_step;
+  const int unit = std::max(cells_per_step, k.format().frame_cells());
+  const std::int64_t units = (call.n_kv + unit - 1) / unit;
+  d.cells_per_piece = (units + d.n_pieces - 1) / d.n_pieces * unit;
   return d;
 }
 
@@ -68,17 +64,14 @@ struct RowBlock {
   int kv_head = 0;
   int first_row = 0;
   int n_rows = 0;
-
-  bool operator==(const RowBlock&) const = default;
 };
 
 RowBlock row_block(const Division& d, int row_job) {
-  RowBlock block;
-  block.first_row = row_job % d.n_blocks * max_query_rows;
-  block.n_rows = std::min(max_query_rows, d.rows_per_head - block.first_row);
-  block.kv_head = row_job / d.n_blocks % d.n_kv_heads;
-  block.stream = row_job / d.n_blocks / d.n_kv_heads;
-  return block;
+  const int first_row = row_job % d.n_blocks * max_query_rows;
+  return {.stream = row_job / d.n_blocks / d.n_kv_heads,
+          .kv_head = row_job / d.n_blocks % d.n_kv_heads,
+          .first_row = first_row,
+          .n_rows = std::min(max_query_rows, d.rows_per_head - first_row)};
 }
 
 template <typename T>
@@ -110,16 +103,13 @@ struct ExactCells {
 
 /// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
 struct ThreadScratch {
-  alignas(64) std::array<std::int8_t, max_query_rows * max_head_dim> codes;
-  alignas(64) std::array<float, max_query_rows * max_head_dim> numbers;
-  std::array<float, max_query_rows * max_head_groups> scales;
-  std::array<float, max_query_rows * max_head_groups> offsets;
+  QueryScratch queries;
   std::array<const Half*, max_query_rows> masks;
   std::array<float, max_query_rows> slopes;
   alignas(64) std::array<float, max_query_rows> max;
   alignas(64) std::array<float, max_query_rows * 16> sums;
   alignas(64) std::array<float, max_query_rows * max_head_dim> out;
-  std::array<GroupTiles, max_head_groups> k_groups, v_groups;
+  HeadTiles k_groups, v_groups;
   ExactCells exact;
   std::array<std::array<Half, cells_per_step>, max_query_rows> exact_masks;
   KernelScratch kernel;
@@ -149,57 +139,38 @@ struct Attention {
   Workspace::Impl& workspace;
 };
 
-std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, int stream,
-                                       std::array<GroupTiles, max_head_groups>& room) {
+// The tiles of the groups of a head that have bits.
+template <class TilesOf>
+std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, HeadTiles& room,
+                                       const TilesOf& tiles_of) {
   std::size_t n = 0;
   for (const GroupLayout& group : tensor.head_groups(head)) {
-    room[n++] = {tensor.tiles(group, stream), group.tile_stride, group.bits};
+    room[n] = tiles_of(tensor, group);
+    if (room[n].bits == 0) break;
+    ++n;
   }
-  return {room.data(), n};
+  return std::span(room).first(n);
 }
 
-// Codes of one group of a query: signed bytes around 0 and a scale. Their error is that of 8-bit
-// keys: |q − q̂| ≤ max|q| / 254.
-void encode_query_group(std::span<const float> numbers, std::int8_t* codes, float middle,
-                        float& scale, float& offset) {
-  float largest = 0;
-  for (const float x : numbers) largest = std::max(largest, std::fabs(x));
-  const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-  int sum = 0;
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    // Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no
-    // cast to an integer may see.
-    const float shifted = numbers[i] * inverse + 12582912.0F;
-    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
-    sum += codes[i];
-  }
-  scale = largest / 127.0F;
-  offset = -scale * middle * static_cast<float>(sum);
+// What a query row is of.
+struct QueryPlace {
+  int token, head;
+};
+
+QueryPlace query_place(const Attention& a, const RowBlock& block, int index) {
+  const int row = block.first_row + index;
+  const int size = a.division.group_size;
+  return {row / size, block.kv_head * size + row % size};
 }
 
 void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
   const AttentionCall& call = a.call;
-  const int row = block.first_row + index;
-  const int token = row / a.division.group_size;
-  const int head = block.kv_head * a.division.group_size + row % a.division.group_size;
+  const auto [token, head] = query_place(a, block, index);
   const float* q = offset_bytes(call.q, token * call.q_token_stride + head * call.q_head_stride +
                                             block.stream * call.q_stream_stride);
-  const auto dim = static_cast<std::size_t>(a.k.head_dim());
-  const std::size_t row_start = static_cast<std::size_t>(index) * max_head_dim;
-  const std::span<float> numbers{scratch.numbers.data() + row_start, dim};
   const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e;
-  std::transform(q, q + dim, numbers.begin(), [scale](float x) { return x * scale; });
-  transform_head(a.k.format().transform, numbers);
-
-  const auto groups = a.k.head_groups(block.kv_head);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    if (!groups[g].coded()) continue;
-    const std::size_t first = g * group_channels;
-    const std::size_t at = index * max_head_groups + g;
-    encode_query_group(numbers.subspan(first, group_channels),
-                       scratch.codes.data() + row_start + first, code_middle(groups[g].bits),
-                       scratch.scales[at], scratch.offsets[at]);
-  }
+  std::transform(q, q + a.k.head_dim(), scratch.queries.row(index),
+                 [scale](float x) { return x * scale; });
   scratch.masks[index] =
       call.mask == nullptr
           ? nullptr
@@ -209,24 +180,16 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
-std::span<const GroupTiles> exact_tiles(const PackedTensor& tensor, int head, int stream,
-                                        std::array<GroupTiles, max_head_groups>& room) {
-  std::size_t n = 0;
-  for (const GroupLayout& group : tensor.head_groups(head)) {
-    room[n++] = tensor.exact().tile(stream, group.number());
-  }
-  return {room.data(), n};
-}
-
 void hide(ExactCells& exact, std::int64_t cell) {
   const std::uint64_t bit = std::uint64_t{1} << (cell % cells_per_step);
   const std::int64_t tile = cell / cells_per_step;
-  for (std::size_t i = 0; i < exact.n_hidden; ++i) {
-    if (exact.hidden[i].tile != tile) continue;
-    exact.hidden[i].cells |= bit;
-    return;
+  const auto known = std::span(exact.hidden).first(exact.n_hidden);
+  const auto found = std::ranges::find(known, tile, &HiddenCells::tile);
+  if (found == known.end()) {
+    exact.hidden[exact.n_hidden++] = {tile, bit};
+  } else {
+    found->cells |= bit;
   }
-  exact.hidden[exact.n_hidden++] = {tile, bit};
 }
 
 void find_exact_cells(const Attention& a, int stream, ExactCells& exact) {
@@ -248,11 +211,12 @@ void find_exact_cells(const Attention& a, int stream, ExactCells& exact) {
 AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   AttendTask task;
   const int stream = a.call.first_stream + block.stream;
-  task.k_groups = head_tiles(a.k, block.kv_head, stream, scratch.k_groups);
-  task.v_groups = head_tiles(a.v, block.kv_head, stream, scratch.v_groups);
+  task.k_groups = key_tiles(a.k, block.kv_head, stream, scratch.k_groups);
+  task.v_groups = head_tiles(
+      a.v, block.kv_head, scratch.v_groups,
+      [&](const auto& v, const GroupLayout& group) { return packed_tiles(v, group, stream); });
   task.head_dim_v = a.v.head_dim();
-  task.queries = {block.n_rows, scratch.codes.data(), scratch.numbers.data(), scratch.scales.data(),
-                  scratch.offsets.data()};
+  task.queries = scratch.queries.rows(block.n_rows);
   task.masks = scratch.masks.data();
   task.hidden = {scratch.exact.hidden.data(), scratch.exact.n_hidden};
   task.slopes = scratch.slopes.data();
@@ -266,8 +230,11 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
 void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
   const ExactCells& exact = scratch.exact;
   const int stream = a.call.first_stream + block.stream;
-  task.k_groups = exact_tiles(a.k, block.kv_head, stream, scratch.k_groups);
-  task.v_groups = exact_tiles(a.v, block.kv_head, stream, scratch.v_groups);
+  const auto exact_tiles = [&](const PackedTensor& tensor, const GroupLayout& group) {
+    return tensor.exact().tile(stream, group.number());
+  };
+  task.k_groups = head_tiles(a.k, block.kv_head, scratch.k_groups, exact_tiles);
+  task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups, exact_tiles);
   std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];
@@ -289,6 +256,46 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   kernels().attend(task);
 }
 
+bool sees_any(const Half* mask, std::int64_t first, std::int64_t end) {
+  return mask == nullptr ||
+         std::any_of(mask + first, mask + end, [](Half x) { return x != half_minus_infinity; });
+}
+
+// Scores against packed keys lack a number per row: in its stead the maximum so far is lowered.
+void attend_packed(const AttendTask& task, const ThreadScratch& scratch) {
+  const auto n = static_cast<std::size_t>(task.queries.n_rows);
+  for (std::size_t row = 0; row < n; ++row) task.state.max[row] -= scratch.queries.lacking[row];
+  kernels().attend(task);
+  for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
+}
+
+// The task's cells frame by frame: queries are encoded anew for each, those that see any of it.
+void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
+                ThreadScratch& scratch) {
+  const RowFormat& format = a.k.format();
+  const std::int64_t end = task.end_cell;
+  for (; task.first_cell < end; task.first_cell = task.end_cell) {
+    task.end_cell = std::min(task.first_cell + format.frame_cells(), end);
+    const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
+    const Turn turn = turn_of(format.maps->rotation, a.k.frame(first, block.kv_head));
+    scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
+    bool any = false;
+    bool sees = false;
+    for (int row = 0; row < block.n_rows; ++row) {
+      if (row == 0 || task.masks[row] != task.masks[row - 1]) {
+        sees = sees_any(task.masks[row], task.first_cell, task.end_cell);
+      }
+      if (sees) {
+        encode_query(a.k, block.kv_head, turn, row, scratch.queries);
+      } else {
+        scratch.queries.blank(row);
+      }
+      any = any || sees;
+    }
+    if (any) attend_packed(task, scratch);
+  }
+}
+
 void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
   AttendTask task = task_for(a, block, scratch);
   scratch.max.fill(lowest_score);
@@ -296,7 +303,9 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
   std::fill_n(scratch.out.begin(), block.n_rows * task.head_dim_v, 0.0F);
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
-  if (task.first_cell < task.end_cell) kernels().attend(task);
+  const int frame_cells = a.k.format().frame_cells();
+  if (frame_cells == 0 && task.first_cell < task.end_cell) attend_packed(task, scratch);
+  if (frame_cells > 0) run_frames(a, block, task, scratch);
   if (scratch.exact.n_hidden > 0 && piece + 1 == a.division.n_pieces) {
     run_exact(a, block, task, scratch);
   }
@@ -304,17 +313,13 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
 
 float row_sum(const ThreadScratch& scratch, int index) {
   const float* const parts = scratch.sums.data() + static_cast<std::ptrdiff_t>(index) * 16;
-  float sum = 0;
-  for (int i = 0; i < 16; ++i) sum += parts[i];
-  return sum;
+  return std::accumulate(parts, parts + 16, 0.0F);
 }
 
 // Ends a row: the sink takes its share of the sum, and the output is turned back and stored.
 void finish_row(const Attention& a, const RowBlock& block, int index, float max, float sum,
                 std::span<float> out) {
-  const int row = block.first_row + index;
-  const int token = row / a.division.group_size;
-  const int head = block.kv_head * a.division.group_size + row % a.division.group_size;
+  const auto [token, head] = query_place(a, block, index);
   float factor = sum > 0 ? 1.0F / sum : 0.0F;
   if (a.call.sinks != nullptr && sum > 0) {
     // With the larger of both as the base, neither exponential overflows.
@@ -324,14 +329,10 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
     factor = kept / (sum * kept + std::exp2(sink - base));
   }
   for (float& x : out) x *= factor;
-  inverse_transform_head(a.v.format().transform, out);
+  value_out_of_space(a.v.format(), block.kv_head, out);
   const std::size_t at =
       (static_cast<std::size_t>(block.stream) * a.call.n_tokens + token) * a.call.n_heads + head;
   std::ranges::copy(out, a.call.out + at * out.size());
-}
-
-std::size_t partial_size(const Attention& a) {
-  return static_cast<std::size_t>(a.v.head_dim()) + 2;
 }
 
 // Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in
@@ -341,18 +342,8 @@ float* partial(const Attention& a, const RowBlock& block, int index, int piece) 
       (static_cast<std::size_t>(block.stream) * a.division.n_kv_heads + block.kv_head) *
           a.division.rows_per_head +
       block.first_row + index;
-  return a.workspace.partials.get() + (row * a.division.n_pieces + piece) * partial_size(a);
-}
-
-void store_partials(const Attention& a, const RowBlock& block, int piece,
-                    const ThreadScratch& scratch) {
-  const int dim = a.v.head_dim();
-  for (int index = 0; index < block.n_rows; ++index) {
-    float* const to = partial(a, block, index, piece);
-    to[0] = scratch.max[index];
-    to[1] = row_sum(scratch, index);
-    std::copy_n(scratch.out.data() + index * dim, dim, to + 2);
-  }
+  return a.workspace.partials.get() +
+         (row * a.division.n_pieces + piece) * static_cast<std::size_t>(a.v.head_dim() + 2);
 }
 
 void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
@@ -376,45 +367,37 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   find_exact_cells(a, block.stream, scratch.exact);
-  for (int index = 0; index < block.n_rows; ++index) prepare_row(a, block, index, scratch);
-}
-
-// Enough row blocks for all: each job is a block against all cells. Blocks are dealt in turn, so
-// that late ones, which see more under a causal mask, spread over the workers.
-void attend_whole(const Attention& a, Worker worker, ThreadScratch& scratch) {
-  const int n_jobs = a.division.n_row_jobs(a.call.n_streams);
-  const auto dim = static_cast<std::size_t>(a.v.head_dim());
-  for (int job = worker.index; job < n_jobs; job += worker.count) {
-    const RowBlock block = row_block(a.division, job);
-    prepare_block(a, block, scratch);
-    run_piece(a, block, 0, scratch);
-    for (int index = 0; index < block.n_rows; ++index) {
-      finish_row(a, block, index, scratch.max[index], row_sum(scratch, index),
-                 {scratch.out.data() + index * dim, dim});
+  for (int index = 0; index < block.n_rows; ++index) {
+    prepare_row(a, block, index, scratch);
+    if (a.k.format().frame_cells() == 0) {
+      encode_query(a.k, block.kv_head, {}, index, scratch.queries);
     }
   }
 }
 
-// Few row blocks: jobs are pieces of their cells, neighbours to one worker, so that rows are
-// prepared about once per worker.
-void attend_pieces(const Attention& a, Worker worker, ThreadScratch& scratch) {
-  const int n_pieces = a.division.n_pieces;
-  const int n_row_jobs = a.division.n_row_jobs(a.call.n_streams);
-  const std::int64_t n_jobs = static_cast<std::int64_t>(n_row_jobs) * n_pieces;
-  const auto first = static_cast<int>(n_jobs * worker.index / worker.count);
-  const auto last = static_cast<int>(n_jobs * (worker.index + 1) / worker.count);
-  int prepared = -1;
-  for (int job = first; job < last; ++job) {
-    const int row_job = job / n_pieces;
-    const RowBlock block = row_block(a.division, row_job);
-    if (row_job != prepared) prepare_block(a, block, scratch);
-    prepared = row_job;
-    run_piece(a, block, job % n_pieces, scratch);
-    store_partials(a, block, job % n_pieces, scratch);
+void run_job(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
+  run_piece(a, block, piece, scratch);
+  const auto dim = static_cast<std::size_t>(a.v.head_dim());
+  for (int index = 0; index < block.n_rows; ++index) {
+    const float max = scratch.max[index];
+    const float sum = row_sum(scratch, index);
+    const std::span out{scratch.out.data() + index * dim, dim};
+    if (a.division.n_pieces == 1) {
+      finish_row(a, block, index, max, sum, out);
+    } else {
+      float* const to = partial(a, block, index, piece);
+      to[0] = max;
+      to[1] = sum;
+      std::ranges::copy(out, to + 2);
+    }
   }
-  if (a.workspace.n_finished.fetch_add(1, std::memory_order_acq_rel) + 1 != worker.count) return;
+}
+
+// The last worker to come here merges the pieces of all rows.
+void merge_pieces(const Attention& a, int n_workers, ThreadScratch& scratch) {
+  if (a.workspace.n_finished.fetch_add(1, std::memory_order_acq_rel) + 1 != n_workers) return;
   a.workspace.n_finished.store(0, std::memory_order_relaxed);
-  for (int row_job = 0; row_job < n_row_jobs; ++row_job) {
+  for (int row_job = 0; row_job < a.division.n_row_jobs; ++row_job) {
     const RowBlock block = row_block(a.division, row_job);
     for (int index = 0; index < block.n_rows; ++index) merge_row(a, block, index, scratch);
   }
@@ -426,14 +409,26 @@ void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall& c
             Workspace& workspace, Worker worker) {
   assert(k.head_dim() > 0 && v.head_dim() > 0 && k.n_heads() == v.n_heads());
   assert(call.n_heads % k.n_heads() == 0 && worker.index < workspace.n_threads());
-  const Attention attention{k, v, call, divide(k, v, call), workspace.impl()};
+  const Attention a{k, v, call, divide(k, v, call), workspace.impl()};
   ThreadScratch& scratch = *workspace.impl().threads[static_cast<std::size_t>(worker.index)];
   scratch.exact.stream = -1;  // of another call
-  if (attention.division.n_pieces == 1) {
-    attend_whole(attention, worker, scratch);
-  } else {
-    attend_pieces(attention, worker, scratch);
+  const int n_pieces = a.division.n_pieces;
+  const std::int64_t n_jobs = std::int64_t{1} * a.division.n_row_jobs * n_pieces;
+  // Enough row blocks for all: they are dealt in turn, so that late ones, which see more under a
+  // causal mask, spread over the workers. Few: neighbouring pieces go to one worker, so that rows
+  // are prepared about once per worker.
+  const bool in_turn = n_pieces == 1;
+  const std::int64_t first = in_turn ? worker.index : n_jobs * worker.index / worker.count;
+  const std::int64_t end = in_turn ? n_jobs : n_jobs * (worker.index + 1) / worker.count;
+  int prepared = -1;
+  for (std::int64_t job = first; job < end; job += in_turn ? worker.count : 1) {
+    const auto row_job = static_cast<int>(job / n_pieces);
+    const RowBlock block = row_block(a.division, row_job);
+    if (row_job != prepared) prepare_block(a, block, scratch);
+    prepared = row_job;
+    run_job(a, block, static_cast<int>(job % n_pieces), scratch);
   }
+  if (!in_turn) merge_pieces(a, worker.count, scratch);
 }
 
 }  // namespace kvsplit

@@ -16,6 +16,7 @@ namespace kvsplit {
 ///       softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c])
 struct AttentionCall {
   int n_heads = 0;    ///< query heads; a multiple of the KV heads
+  int head_dim = 0;   ///< of keys and queries
   int n_tokens = 0;   ///< query tokens per stream
   int n_streams = 1;  ///< streams looked at, from first_stream on
   int first_stream = 0;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <numeric>
 
 #include "base/event_file.h"
 
@@ -15,22 +17,23 @@ std::string mebibytes(std::size_t bytes) {
   return text.data();
 }
 
-void take_from(std::size_t& sum, std::size_t amount) { sum -= std::min(sum, amount); }
+// Calls change(part of the sum, what the cache has in it).
+template <class Change>
+void for_each_part(CacheSum& sum, const HostedTensor& cache, const Change& change) {
+  const bool keys = cache.nominal().side == Side::key;
+  change(keys ? sum.k_bytes : sum.v_bytes, cache.allocated_bytes());
+  change(keys ? sum.k_numbers : sum.v_numbers, cache.nominal().n_numbers());
+  change(cache.packed() ? sum.n_packed : sum.n_unpacked, 1);
+}
 
 }  // namespace
 
 void CacheSum::add(const HostedTensor& cache) {
-  const bool keys = cache.nominal().side == Side::key;
-  (keys ? k_bytes : v_bytes) += cache.allocated_bytes();
-  (keys ? k_numbers : v_numbers) += cache.nominal().n_numbers();
-  ++(cache.packed() ? n_packed : n_unpacked);
+  for_each_part(*this, cache, [](std::size_t& part, std::size_t its) { part += its; });
 }
 
 void CacheSum::take(const HostedTensor& cache) {
-  const bool keys = cache.nominal().side == Side::key;
-  take_from(keys ? k_bytes : v_bytes, cache.allocated_bytes());
-  take_from(keys ? k_numbers : v_numbers, cache.nominal().n_numbers());
-  take_from(cache.packed() ? n_packed : n_unpacked, 1);
+  for_each_part(*this, cache, [](auto& part, std::size_t its) { part -= std::min(part, its); });
 }
 
 CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
@@ -41,7 +44,9 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     if (!cache->packed()) continue;
     int& bits = cache->nominal().side == Side::key ? precision.k_bits : precision.v_bits;
     const RowFormat& format = cache->rows().format();
-    bits = format.group_bits.front();
+    const std::vector<int>& groups = format.group_bits;
+    bits = static_cast<int>(std::lround(std::accumulate(groups.begin(), groups.end(), 0.0) /
+                                        static_cast<double>(groups.size())));
     precision.sinks = format.sinks;
     precision.window = format.window;
   }

@@ -31,7 +31,7 @@ using CacheCounter = Shared<CacheSum>;
 struct CacheSummary {
   explicit CacheSummary(std::span<const HostedTensor* const> caches);
 
-  Precision precision{16, 16};  ///< of those that are packed
+  Precision precision{.k_bits = 16, .v_bits = 16, .plan = {}};  ///< of those that are packed
   CacheSum sum;
   std::vector<std::string> notes;  ///< what the user should know, each with the tensors it is about
 

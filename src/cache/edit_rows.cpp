@@ -1,6 +1,7 @@
 #include "cache/edit_rows.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 namespace kvsplit {
@@ -17,30 +18,52 @@ void for_each_head(const PackedTensor& tensor, const HeadParts& parts, std::int6
   }
 }
 
+void find_moving_rows(const ShiftOfRow& shift, std::int64_t begin, std::int64_t end,
+                      std::vector<std::int64_t>& rows) {
+  rows.clear();
+  for (std::int64_t row = begin; row < end; ++row) {
+    if (shift(row) != 0) rows.push_back(row);
+  }
+}
+
 }  // namespace
 
-void edit_rows(PackedTensor& tensor, const ChooseRow& chosen,
+void edit_rows(PackedTensor& tensor, const ShiftOfRow& shift,
                const std::function<void(DecodedRows)>& edit, Worker worker) {
   const auto n_channels = static_cast<std::size_t>(tensor.format().n_channels());
   const CellShape cells = tensor.cells();
-  std::vector<float> values(n_channels * max_edited_rows);
+  const int frame_cells = tensor.format().frame_cells();
+  // Rows of a tile share bytes, and streams begin with a tile: whole tiles, or whole frames, belong
+  // to a worker.
+  const int piece_cells = std::max(max_edited_rows, frame_cells);
+  std::vector<float> values(n_channels * static_cast<std::size_t>(piece_cells));
   std::vector<std::int64_t> rows;
-  // Rows of one tile share bytes, and streams begin with a tile: whole tiles belong to a worker.
   int piece = 0;
-  for (std::int64_t stream = 0; stream < cells.n_streams; ++stream) {
-    for (std::int64_t cell = 0; cell < cells.kv_size; cell += max_edited_rows) {
+  for (std::int64_t first = 0; first < cells.n_rows(); first += cells.kv_size) {
+    for (std::int64_t cell = 0; cell < cells.kv_size; cell += piece_cells) {
       if (piece++ % worker.count != worker.index) continue;
-      rows.clear();
-      const std::int64_t end = std::min<std::int64_t>(cell + max_edited_rows, cells.kv_size);
-      for (std::int64_t i = cell; i < end; ++i) {
-        const std::int64_t row = stream * cells.kv_size + i;
-        if (!chosen(row)) continue;
-        tensor.read(row, std::span(values).subspan(rows.size() * n_channels, n_channels));
-        rows.push_back(row);
-      }
+      const std::int64_t begin = first + cell;
+      const std::int64_t end = std::min(begin + piece_cells, first + cells.kv_size);
+      find_moving_rows(shift, begin, end, rows);
       if (rows.empty()) continue;
-      edit({rows, values.data()});
-      tensor.write({values.data(), n_channels * sizeof(float), rows, true}, Worker{});
+      const std::int32_t moved = frame_cells > 0 ? shift(rows.front()) : 0;
+      if (moved != 0) {
+        rows.resize(static_cast<std::size_t>(end - begin));
+        std::iota(rows.begin(), rows.end(), begin);
+      }
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        tensor.read(rows[i], {values.data() + i * n_channels, n_channels});
+      }
+      for (std::size_t i = 0; i < rows.size(); i += max_edited_rows) {
+        const std::size_t n = std::min<std::size_t>(max_edited_rows, rows.size() - i);
+        edit({std::span(rows).subspan(i, n), values.data() + i * n_channels});
+      }
+      if (moved != 0) tensor.shift_frame(begin, moved);
+      tensor.write({.values = values.data(),
+                    .row_stride = n_channels * sizeof(float),
+                    .rows = rows,
+                    .edits = true},
+                   Worker{});
     }
   }
 }
@@ -55,7 +78,7 @@ void decode_parts(const PackedTensor& tensor, const HeadParts& parts, Worker wor
   }
 }
 
-void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ChooseRow& chosen,
+void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ShiftOfRow& shift,
                   Worker worker) {
   const auto put_parts = [&](DecodedRows decoded) {
     float* values = decoded.values;
@@ -66,7 +89,7 @@ void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ChooseRow&
       values += tensor.format().n_channels();
     }
   };
-  edit_rows(tensor, chosen, put_parts, worker);
+  edit_rows(tensor, shift, put_parts, worker);
 }
 
 }  // namespace kvsplit

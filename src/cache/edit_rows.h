@@ -12,7 +12,7 @@
 // the tensor must know its heads (bind_heads()).
 namespace kvsplit {
 
-inline constexpr int max_edited_rows = tile_rows;
+inline constexpr int max_edited_rows = tile_rows;  ///< of one call of `edit`
 
 /// Some rows of a packed tensor, decoded: values [rows.size(), n_channels].
 struct DecodedRows {
@@ -20,11 +20,14 @@ struct DecodedRows {
   float* values;
 };
 
-using ChooseRow = std::function<bool(std::int64_t row)>;
+/// By how many positions a row moves; 0: it stays as it is. Where positions do not matter, any
+/// number but 0.
+using ShiftOfRow = std::function<std::int32_t(std::int64_t row)>;
 
-/// Decodes the rows that are chosen, at most max_edited_rows at a time, lets `edit` change them and
-/// encodes them again. The other rows stay as they are, bit by bit. `edit` runs on every worker.
-void edit_rows(PackedTensor& tensor, const ChooseRow& chosen,
+/// Decodes the rows that move, at most max_edited_rows at a time, lets `edit` change them and
+/// encodes them again. The other rows stay as they are, bit by bit; only where a frame moves, as
+/// its first row that does, are all rows in it edited. `edit` runs on every worker.
+void edit_rows(PackedTensor& tensor, const ShiftOfRow& shift,
                const std::function<void(DecodedRows)>& edit, Worker worker);
 
 /// The same channels of each head, of all rows, as numbers elsewhere: [n_rows, n_heads,
@@ -37,7 +40,7 @@ struct HeadParts {
 
 void decode_parts(const PackedTensor& tensor, const HeadParts& parts, Worker worker);
 /// The other channels of a head stay, up to what encoding them again changes.
-void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ChooseRow& chosen,
+void encode_parts(PackedTensor& tensor, const HeadParts& parts, const ShiftOfRow& shift,
                   Worker worker);
 
 }  // namespace kvsplit

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "codec/half_group.h"
-
 namespace kvsplit {
 namespace {
+
+constexpr GroupLayout exact_group{.bits = 16};
 
 // Slots are rounded up to whole blocks of 16 rows.
 std::size_t group_bytes(int n_slots) {
@@ -35,12 +35,8 @@ void ExactRows::leave(CellPlace place) {
   if (holds(place)) cells_[slot(place)] = -1;
 }
 
-void ExactRows::put(CellPlace place, std::size_t group, std::span<const float> numbers) {
-  put_halves(tile_of(place.stream, group), side_, slot_in_stream(place.cell), numbers);
-}
-
-void ExactRows::get(CellPlace place, std::size_t group, std::span<float> numbers) const {
-  get_halves(tile_of(place.stream, group), side_, slot_in_stream(place.cell), numbers);
+GroupRow ExactRows::row(CellPlace place, std::size_t group) const {
+  return {exact_group, side_, tile_of(place.stream, group), slot_in_stream(place.cell)};
 }
 
 GroupTiles ExactRows::tile(std::int64_t stream, std::size_t group) const {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "codec/row_format.h"
+#include "codec/group_row.h"
 #include "kernels/attend.h"
 
 namespace kvsplit {
@@ -48,8 +48,7 @@ class ExactRows {
   void take(CellPlace place) { cells_[slot(place)] = static_cast<std::int32_t>(place.cell); }
   void leave(CellPlace place);  ///< if it is here
   /// The numbered group of a row, in the space in which rows are encoded.
-  void put(CellPlace place, std::size_t group, std::span<const float> numbers);
-  void get(CellPlace place, std::size_t group, std::span<float> numbers) const;
+  GroupRow row(CellPlace place, std::size_t group) const;
   /// The slots of a group as attention takes them: one tile.
   GroupTiles tile(std::int64_t stream, std::size_t group) const;
 

@@ -14,8 +14,11 @@ Precision precision_for(const NominalRows& nominal, const std::optional<Precisio
                         std::string& note) {
   Precision precision = chosen.value_or(Precision{});
   if (!nominal.quantised()) return precision;
-  if (precision.sinks + precision.window > 0) note = "no exact rows beside type " + nominal.type;
+  if (precision.sinks + precision.window > 0 || !precision.plan.empty()) {
+    note = "no plan and no exact rows beside type " + nominal.type;
+  }
   precision.sinks = precision.window = 0;
+  precision.plan.clear();
   int& bits = nominal.side == Side::key ? precision.k_bits : precision.v_bits;
   if (chosen && bits > nominal.bits()) {
     note = std::to_string(bits) + " bits do not fit into rows of type " + nominal.type + ", " +

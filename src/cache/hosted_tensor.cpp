@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "cache/tap.h"
 
 namespace kvsplit {
 
@@ -81,12 +82,9 @@ bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
     std::ranges::copy(bytes, nominal_rows() + offset);
     return true;
   }
-  // Hosts clear pieces of a cache by storing zeros, without regard to where rows begin.
-  if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; })) {
-    zero_rows(offset, bytes.size());
-    return true;
-  }
   const std::size_t row_bytes = nominal_.row_bytes;
+  // Hosts clear pieces of a cache by storing zeros, without regard to where rows begin.
+  const bool zeros = all_zero(bytes);
   const bool whole_rows = offset % row_bytes == 0 && bytes.size() % row_bytes == 0;
   bool all_taken = true;
   std::vector<std::byte> image(row_bytes);
@@ -94,7 +92,7 @@ bool HostedTensor::store(std::size_t offset, std::span<const std::byte> bytes) {
        at += row_bytes) {
     if (whole_rows) std::ranges::copy(bytes.subspan(at - offset, row_bytes), image.begin());
     const auto row = static_cast<std::int64_t>(at / row_bytes);
-    const bool taken = whole_rows && store_row(row, image);
+    const bool taken = (zeros || whole_rows) && store_row(row, image);
     mark(row, !taken);
     const bool kept = !taken && whole_rows && packed_->head_dim() == 0;
     if (kept) kept_[row] = image;
@@ -111,20 +109,9 @@ bool HostedTensor::store_row(std::int64_t row, std::span<std::byte> image) {
     use_format(std::move(*unless_rotated_));
     unless_rotated_.reset();
   }
-  const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
-  restored_ = restored_ || (packed_->head_dim() == 0 && !std::ranges::all_of(image, is_zero));
+  restored_ = restored_ || (packed_->head_dim() == 0 && !all_zero(image));
   packed_->write_raw(row, image.first(image_->raw_bytes()));
   return true;
-}
-
-void HostedTensor::zero_rows(std::size_t offset, std::size_t size) {
-  const std::size_t row_bytes = nominal_.row_bytes;
-  const std::vector<std::byte> zeros(image_->raw_bytes());
-  const auto end = static_cast<std::int64_t>((offset + size + row_bytes - 1) / row_bytes);
-  for (auto row = static_cast<std::int64_t>(offset / row_bytes); row < end; ++row) {
-    packed_->write_raw(row, zeros);
-    mark(row, false);
-  }
 }
 
 bool HostedTensor::copy_stream(std::size_t from_offset, std::size_t to_offset, std::size_t size) {
@@ -167,14 +154,17 @@ bool HostedTensor::write(const WriteCall& call, Worker worker) {
   const auto exists = [end](std::int64_t row) { return row >= 0 && row < end; };
   if (!std::ranges::all_of(call.rows, exists)) return false;
   packed_->write(call, worker);
-  if (worker.index == 0 && any_refused()) {
+  if (Tap* const watching = tap(); watching != nullptr && worker.index == 0) {
+    watching->rows(nominal_, call);
+  }
+  if (worker.index == 0 && n_refused_ > 0) {
     for (const std::int64_t row : call.rows) mark(row, false);
   }
   return true;
 }
 
 bool HostedTensor::sees_refused(const AttentionCall& call) const {
-  if (!any_refused()) return false;
+  if (n_refused_ == 0) return false;
   const auto visible = [&call](int stream, std::int64_t cell) {
     if (call.mask == nullptr) return true;
     for (int head = 0; head < call.mask_heads; ++head) {
@@ -205,6 +195,16 @@ std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor*
   if (!packed(keys) || !packed(values)) return "its other half is not packed";
   std::string why = keys->bind_heads(head_dim_k);
   return why.empty() ? values->bind_heads(head_dim_v) : why;
+}
+
+void attend(const HostedTensor& keys, const HostedTensor& values, const AttentionCall& call,
+            Workspace& workspace, Worker worker) {
+  attend(keys.rows(), values.rows(), call, workspace, worker);
+  if (worker.index > 0) return;
+  if (Tap* const watching = tap()) watching->attention(keys.nominal(), call);
+  if (keys.sees_refused(call) || values.sees_refused(call)) {
+    throw Error(std::string("refused session, ") + foreign_session);
+  }
 }
 
 }  // namespace kvsplit

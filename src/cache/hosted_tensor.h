@@ -74,11 +74,9 @@ class HostedTensor {
   bool sees_refused(const AttentionCall& call) const;
 
  private:
-  bool any_refused() const { return n_refused_ > 0; }
   void mark(std::int64_t row, bool refused);
   void use_format(RowFormat format);
   bool store_row(std::int64_t row, std::span<std::byte> image);
-  void zero_rows(std::size_t offset, std::size_t size);
 
   NominalRows nominal_;
   std::byte* memory_;
@@ -97,5 +95,9 @@ class HostedTensor {
 /// them cannot be; nullptr: not in our memory.
 std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor* values,
                       std::int64_t head_dim_v);
+
+/// attend() on both. Error: it looks at a refused row.
+void attend(const HostedTensor& keys, const HostedTensor& values, const AttentionCall& call,
+            Workspace& workspace, Worker worker);
 
 }  // namespace kvsplit

@@ -1,12 +1,10 @@
 #include "cache/packed_tensor.h"
 
-#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
-#include "codec/group_codec.h"
-#include "codec/half_group.h"
 #include "codec/transform.h"
 
 namespace kvsplit {
@@ -16,57 +14,23 @@ std::int64_t tiles_per_stream(CellShape cells) {
   return (cells.kv_size + tile_rows - 1) / tile_rows;
 }
 
-using GroupCodes = std::array<std::uint8_t, group_channels>;
-
-// The block of row t in a tile.
-template <typename Byte>
-Byte* block_of(Byte* tile, int bits, int t) {
-  return tile + static_cast<std::size_t>(t / block_rows) * block_bytes(bits);
+TileLayout layout_of(const RowFormat& format, CellShape cells) {
+  return tile_layout(format, tiles_per_stream(cells) * cells.n_streams);
 }
 
-void put_codes(std::byte* tile, int bits, Side side, int t, const GroupCodes& codes) {
-  const auto put_row = side == Side::key ? put_key_row : put_value_row;
-  put_row(reinterpret_cast<std::uint8_t*>(block_of(tile, bits, t)), bits, t % block_rows,
-          codes.data());
-}
-
-void get_codes(const std::byte* tile, int bits, Side side, int t, GroupCodes& codes) {
-  const auto* const block = reinterpret_cast<const std::uint8_t*>(block_of(tile, bits, t));
-  for (int c = 0; c < group_channels; ++c) {
-    codes[c] =
-        static_cast<std::uint8_t>(get_code(block, bits, code_index(side, t % block_rows, c)));
-  }
-}
-
-// A little-endian bit stream of codes, lowest bits first.
-void pack_stream(const GroupCodes& codes, int bits, std::byte* out) {
-  unsigned pending = 0;
-  int n_pending = 0;
-  for (const std::uint8_t code : codes) {
-    pending |= static_cast<unsigned>(code) << n_pending;
-    for (n_pending += bits; n_pending >= 8; n_pending -= 8, pending >>= 8U) {
-      *out++ = static_cast<std::byte>(pending & 0xFFU);
-    }
-  }
-}
-
-void unpack_stream(const std::byte* in, int bits, GroupCodes& codes) {
-  unsigned pending = 0;
-  int n_pending = 0;
-  for (std::uint8_t& code : codes) {
-    for (; n_pending < bits; n_pending += 8)
-      pending |= std::to_integer<unsigned>(*in++) << n_pending;
-    code = static_cast<std::uint8_t>(pending & ((1U << bits) - 1U));
-    pending >>= bits;
-    n_pending -= bits;
-  }
+// How many frames a stream has in all heads.
+std::size_t frames_per_stream(const RowFormat& format, CellShape cells) {
+  const int n = format.frame_cells();
+  return n == 0 ? 0
+                : static_cast<std::size_t>((cells.kv_size + n - 1) / n) * format.maps->heads.size();
 }
 
 }  // namespace
 
 std::size_t PackedTensor::bytes(const RowFormat& format, CellShape cells) {
-  return tile_layout(format, tiles_per_stream(cells) * cells.n_streams).bytes +
-         ExactRows::bytes(format, cells.n_streams);
+  return layout_of(format, cells).bytes + ExactRows::bytes(format, cells.n_streams) +
+         static_cast<std::size_t>(cells.n_streams) * frames_per_stream(format, cells) *
+             sizeof(std::int32_t);
 }
 
 PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::byte* memory)
@@ -74,27 +38,30 @@ PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::by
       side_(side),
       cells_(cells),
       memory_(memory),
-      layout_(tile_layout(format_, tiles_per_stream(cells) * cells.n_streams)),
-      exact_(format_, side, cells.n_streams, memory + layout_.bytes) {}
+      layout_(layout_of(format_, cells)),
+      exact_(format_, side, cells.n_streams, memory + layout_.bytes) {
+  if (format_.frame_cells() == 0) return;
+  frames_ = reinterpret_cast<std::int32_t*>(memory + layout_.bytes +
+                                            ExactRows::bytes(format_, cells.n_streams));
+}
 
 std::string PackedTensor::bind_heads(int head_dim) {
+  const std::string size = std::to_string(head_dim);
   const int n_channels = format_.n_channels();
-  if (head_dim % head_dim_unit != 0) {
-    return "head size " + std::to_string(head_dim) + " is not a multiple of 32";
-  }
-  if (head_dim > max_head_dim) {
-    return "head size " + std::to_string(head_dim) + " is above " + std::to_string(max_head_dim);
+  if (head_dim % head_dim_unit != 0) return "head size " + size + " is not a multiple of 32";
+  if (head_dim > max_head_dim) return "head size " + size + " is above 256";
+  if (format_.maps && format_.maps->head_dim != head_dim) {
+    return "the plan is for heads of " + std::to_string(format_.maps->head_dim) + ", not " + size;
   }
   if (head_dim <= 0 || n_channels % head_dim != 0) {
-    return "heads of " + std::to_string(head_dim) + " do not divide rows of " +
-           std::to_string(n_channels);
+    return "heads of " + size + " do not divide rows of " + std::to_string(n_channels);
   }
   head_dim_ = head_dim;
   return {};
 }
 
 std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
-  const auto n = static_cast<std::size_t>(head_dim_ / group_channels);
+  const auto n = static_cast<std::size_t>(map_head_dim() / group_channels);
   return std::span(layout_.groups).subspan(static_cast<std::size_t>(head) * n, n);
 }
 
@@ -102,50 +69,42 @@ CellPlace PackedTensor::place(std::int64_t row) const {
   return {row / cells_.kv_size, row % cells_.kv_size};
 }
 
-std::int64_t PackedTensor::tile_number(std::int64_t row) const {
-  const CellPlace at = place(row);
-  return at.stream * tiles_per_stream(cells_) + at.cell / tile_rows;
-}
-
-std::byte* PackedTensor::tile(const GroupLayout& group, std::int64_t row) const {
-  return memory_ + group.offset + static_cast<std::size_t>(tile_number(row)) * group.tile_stride;
-}
-
 std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) const {
   return memory_ + group.offset +
          static_cast<std::size_t>(stream * tiles_per_stream(cells_)) * group.tile_stride;
 }
 
-int PackedTensor::row_in_tile(std::int64_t row) const {
-  return static_cast<int>(place(row).cell % tile_rows);
+GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at) const {
+  const auto tile = static_cast<std::size_t>(at.cell / tile_rows);
+  return {group, side_, tiles(group, at.stream) + tile * group.tile_stride,
+          static_cast<int>(at.cell % tile_rows)};
 }
 
-void PackedTensor::write_group(std::byte* tile, const GroupLayout& group, int t,
-                               std::span<const float, group_channels> numbers) {
-  if (group.coded()) {
-    GroupCodes codes;  // NOLINT(*-member-init)
-    const std::uint8_t scale = encode_group(
-        numbers, group.bits, codes, format_.even_scales ? ScaleCodes::even : ScaleCodes::all);
-    put_codes(tile, group.bits, side_, t, codes);
-    tile[group.scales_offset() + t] = std::byte{scale};
-    return;
-  }
-  put_halves(tile, side_, t, numbers);
-}
-
-void PackedTensor::write_head(std::int64_t row, int head, const float* values, bool exact) {
+void PackedTensor::write_head(CellPlace at, int head, const float* values, bool exact) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
-  const std::span<float> turned{room.data(), static_cast<std::size_t>(head_dim_)};
-  std::copy_n(values, head_dim_, turned.begin());
-  transform_head(format_.transform, turned);
-  const int t = row_in_tile(row);
+  const std::span<float> turned{room.data(), static_cast<std::size_t>(map_head_dim())};
+  std::copy_n(values, turned.size(), turned.begin());
+  into_space(format_, head, place_in_frame(at, head), turned);
   const float* next = turned.data();
   for (const GroupLayout& group : head_groups(head)) {
-    const std::span<const float, group_channels> numbers(next, group_channels);
-    write_group(tile(group, row), group, t, numbers);
-    if (exact) exact_.put(place(row), group.number(), numbers);
+    group_row(group, at).write({next, group_channels}, format_.even_scales);
+    // A plan's exact keys are as they came, for queries as they come; all others are of one space
+    // with the packed rows.
+    const float* const own = exact_as_they_came() ? values + (next - turned.data()) : next;
+    if (exact) exact_.row(at, group.number()).write({own, group_channels});
     next += group_channels;
   }
+}
+
+// Of a head as packed for this place.
+void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame,
+                             std::span<float> values) const {
+  float* next = values.data();
+  for (const GroupLayout& group : head_groups(head)) {
+    group_row(group, at).read({next, group_channels});
+    next += group_channels;
+  }
+  out_of_space(format_, head, in_frame, values);
 }
 
 // Which rows of a call will be in a slot after it: the last for each. Empty: none of any call.
@@ -165,90 +124,116 @@ std::vector<bool> PackedTensor::exact_rows_of(const WriteCall& call) const {
 void PackedTensor::write(const WriteCall& call, Worker worker) {
   assert(head_dim_ > 0);
   const std::vector<bool> exact = exact_rows_of(call);
-  // Rows of one tile share bytes, so a tile of a head belongs to one worker.
+  // Rows of one tile share bytes, and rows of a frame its position, so a tile or a frame of a head
+  // belongs to one worker.
+  const std::int64_t share = std::max(tile_rows, format_.frame_cells());
+  const bool positioned = frames_ != nullptr && call.positions != nullptr && !call.edits;
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
-    const std::int64_t row = call.rows[i];
     const auto* values = reinterpret_cast<const float*>(
         reinterpret_cast<const std::byte*>(call.values) + i * call.row_stride);
-    const std::int64_t number = tile_number(row);
+    const CellPlace at = place(call.rows[i]);
     const bool is_exact = !exact.empty() && exact[i];
-    for (int head = 0; head < n_heads(); ++head) {
-      if ((number + head) % worker.count != worker.index) continue;
-      write_head(row, head, values + static_cast<std::ptrdiff_t>(head) * head_dim_, is_exact);
+    for (int head = 0; head < n_heads(); ++head, values += head_dim_) {
+      if ((at.stream + at.cell / share + head) % worker.count != worker.index) continue;
+      if (positioned && begins_frame(at)) enter_frame(at, head, call.positions[i]);
+      write_head(at, head, values, is_exact);
     }
     // An edit leaves the slots as they are; its workers read them while they write.
-    if (is_exact && worker.index == 0 && !call.edits) exact_.take(place(row));
+    if (is_exact && worker.index == 0 && !call.edits) exact_.take(at);
   }
 }
 
 void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
-  const int t = row_in_tile(row);
-  const bool exact = exact_.holds(place(row));
-  GroupCodes codes;  // NOLINT(*-member-init)
-  for (const GroupLayout& group : layout_.groups) {
-    const std::byte* const at = tile(group, row);
-    const auto numbers =
-        values.subspan(static_cast<std::size_t>(group.first_channel), group_channels);
-    if (exact) {
-      exact_.get(place(row), group.number(), numbers);
-    } else if (group.coded()) {
-      get_codes(at, group.bits, side_, t, codes);
-      decode_group(codes, group.bits, std::to_integer<std::uint8_t>(at[group.scales_offset() + t]),
-                   numbers);
-    } else {
-      get_halves(at, side_, t, numbers);
-    }
-  }
+  const CellPlace at = place(row);
+  const auto dim = static_cast<std::size_t>(head_dim_);
   for (int head = 0; head < n_heads(); ++head) {
-    const auto first = static_cast<std::size_t>(head) * static_cast<std::size_t>(head_dim_);
-    inverse_transform_head(format_.transform,
-                           values.subspan(first, static_cast<std::size_t>(head_dim_)));
+    const std::span<float> own = values.subspan(static_cast<std::size_t>(head) * dim, dim);
+    if (!exact_.holds(at)) {
+      read_head(at, head, place_in_frame(at, head), own);
+      continue;
+    }
+    for (const GroupLayout& group : head_groups(head)) {
+      exact_.row(at, group.number()).read({&values[group.first_channel], group_channels});
+    }
+    if (!exact_as_they_came()) value_out_of_space(format_, head, own);
   }
+}
+
+std::int32_t& PackedTensor::frame(CellPlace at, int head) const {
+  const auto in_stream = static_cast<std::size_t>(at.cell / std::max(format_.frame_cells(), 1));
+  return frames_[static_cast<std::size_t>(at.stream) * frames_per_stream(format_, cells_) +
+                 in_stream * format_.maps->heads.size() + static_cast<std::size_t>(head)];
+}
+
+bool PackedTensor::begins_frame(CellPlace at) const {
+  return at.cell % std::max(format_.frame_cells(), 1) == 0;
+}
+
+PlaceInFrame PackedTensor::place_in_frame(CellPlace at, int head) const {
+  if (frames_ == nullptr) return {};
+  return {frame(at, head), static_cast<std::int32_t>(at.cell % format_.frame_cells())};
+}
+
+// A frame begins anew at another position. What it holds may still be looked at, as where a host
+// uses cells in a ring, so that is encoded again.
+void PackedTensor::enter_frame(CellPlace first, int head, std::int32_t position) {
+  const std::int32_t old = std::exchange(frame(first, head), position);
+  if (old == position) return;
+  std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
+  const std::int64_t end = std::min(first.cell + format_.frame_cells(), cells_.kv_size);
+  for (CellPlace at = first; at.cell < end; ++at.cell) {
+    const auto is_blank = [&](const GroupLayout& group) { return group_row(group, at).blank(); };
+    if (std::ranges::all_of(head_groups(head), is_blank)) continue;
+    read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, values);
+    write_head(at, head, values.data(), false);
+  }
+}
+
+void PackedTensor::shift_frame(std::int64_t row, std::int32_t shift) {
+  for (int head = 0; head < n_heads(); ++head) frame(place(row), head) += shift;
 }
 
 void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
   assert(raw.size() == raw_row_bytes());
-  const int t = row_in_tile(row);
-  GroupCodes codes;  // NOLINT(*-member-init)
+  const CellPlace at = place(row);
   for (const GroupLayout& group : layout_.groups) {
-    const std::byte* const at = tile(group, row);
-    std::byte* const out = raw.data() + group.raw_offset;
-    if (group.coded()) {
-      get_codes(at, group.bits, side_, t, codes);
-      pack_stream(codes, group.bits, out);
-      out[group.raw_code_bytes()] = at[group.scales_offset() + t];
-    } else {
-      for (int c = 0; c < group_channels; ++c) {
-        std::memcpy(out + c * sizeof(Half), half_at(at, side_, t, c), sizeof(Half));
-      }
-    }
+    group_row(group, at).save(raw.data() + group.raw_offset);
   }
+  if (frames_ == nullptr) return;
+  const PlaceInFrame in_frame = place_in_frame(at, 0);
+  std::memcpy(raw.last<sizeof(in_frame)>().data(), &in_frame, sizeof(in_frame));
 }
 
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
-  const int t = row_in_tile(row);
-  exact_.leave(place(row));
-  GroupCodes codes;  // NOLINT(*-member-init)
+  const CellPlace at = place(row);
+  exact_.leave(at);
   for (const GroupLayout& group : layout_.groups) {
-    std::byte* const at = tile(group, row);
-    const std::byte* const in = raw.data() + group.raw_offset;
-    if (group.coded()) {
-      unpack_stream(in, group.bits, codes);
-      put_codes(at, group.bits, side_, t, codes);
-      at[group.scales_offset() + t] = in[group.raw_code_bytes()];
-    } else {
-      for (int c = 0; c < group_channels; ++c) {
-        std::memcpy(half_at(at, side_, t, c), in + c * sizeof(Half), sizeof(Half));
-      }
-    }
+    group_row(group, at).restore(raw.data() + group.raw_offset);
+  }
+  if (frames_ == nullptr || all_zero(raw)) return;
+  PlaceInFrame from;
+  std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
+  restore_frame(at, from);
+}
+
+// A row that comes from a frame elsewhere: this one begins with it, or it is encoded for this one.
+void PackedTensor::restore_frame(CellPlace at, PlaceInFrame from) {
+  std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
+  for (int head = 0; head < static_cast<int>(format_.maps->heads.size()); ++head) {
+    if (place_in_frame(at, head) == from) continue;
+    read_head(at, head, from, values);
+    if (begins_frame(at)) enter_frame(at, head, from.position + from.cell);
+    write_head(at, head, values.data(), false);
   }
 }
 
 void PackedTensor::copy_stream(std::int64_t from, std::int64_t to) {
   if (from == to) return;
   exact_.copy_stream(from, to);
+  const std::size_t n_frames = frames_per_stream(format_, cells_);
+  if (n_frames > 0) std::copy_n(&frame({from, 0}, 0), n_frames, &frame({to, 0}, 0));
   const auto n_tiles = static_cast<std::size_t>(tiles_per_stream(cells_));
   for (const GroupLayout& group : layout_.groups) {
     for (std::size_t i = 0; i < n_tiles; ++i) {

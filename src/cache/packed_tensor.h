@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,8 +9,7 @@
 
 #include "base/worker.h"
 #include "cache/exact_rows.h"
-#include "codec/row_format.h"
-#include "codec/tile_layout.h"
+#include "codec/group_row.h"
 
 namespace kvsplit {
 
@@ -29,9 +29,16 @@ struct CellShape {
 struct WriteCall {
   const float* values = nullptr;
   std::size_t row_stride = 0;
-  std::span<const std::int64_t> rows;  ///< destination of each; a row may be written again
+  std::span<const std::int64_t> rows;       ///< destination of each; a row may be written again
+  const std::int32_t* positions = nullptr;  ///< of each in its text; null: not known
+  const Rotation* rotation = nullptr;       ///< what positions have done to keys; null: not known
   bool edits = false;  ///< rows that were read before and changed: which are exact stays as it is
 };
+
+/// Saved rows of zeros are rows that were never written.
+inline bool all_zero(std::span<const std::byte> bytes) {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
 
 /// One layer's packed keys or values, in memory that somebody else owns. Where its tiles lie
 /// (codec/tile_layout.h) does not depend on the head size, which is only known once the host's
@@ -64,7 +71,8 @@ class PackedTensor {
   void read(std::int64_t row, std::span<float> values) const;
 
   /// A row as saved in sessions: its groups in order, each its codes in channel order (little
-  /// endian bit stream) and its scale; the same bytes on every machine, head sizes not needed.
+  /// endian bit stream) and its scale, and its place in a frame; the same bytes on every
+  /// machine, head sizes not needed.
   std::size_t raw_row_bytes() const { return layout_.raw_row_bytes; }
   void read_raw(std::int64_t row, std::span<std::byte> raw) const;
   void write_raw(std::int64_t row, std::span<const std::byte> raw);
@@ -76,16 +84,27 @@ class PackedTensor {
   std::span<const GroupLayout> head_groups(int head) const;
   std::byte* tiles(const GroupLayout& group, std::int64_t stream) const;
   const ExactRows& exact() const { return exact_; }
+
+  /// Frames (codec/head_map.h), for each head one that begins with every frame_cells() cells of a
+  /// stream, at the position of the row that was last written to its first cell. Those are the same
+  /// for all heads, which only workers that write see apart.
+  std::int32_t& frame(CellPlace at, int head) const;
+  /// Rows that the frame of this row holds are as if they stood so much later. For all heads.
+  void shift_frame(std::int64_t row, std::int32_t shift);
+
   void forget_exact() { exact_.forget(); }
 
  private:
   CellPlace place(std::int64_t row) const;
-  std::int64_t tile_number(std::int64_t row) const;
-  std::byte* tile(const GroupLayout& group, std::int64_t row) const;
-  int row_in_tile(std::int64_t row) const;
-  void write_group(std::byte* tile, const GroupLayout& group, int t,
-                   std::span<const float, group_channels> numbers);
-  void write_head(std::int64_t row, int head, const float* values, bool exact);
+  int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
+  GroupRow group_row(const GroupLayout& group, CellPlace at) const;
+  void write_head(CellPlace at, int head, const float* values, bool exact);
+  void read_head(CellPlace at, int head, PlaceInFrame in_frame, std::span<float> values) const;
+  bool exact_as_they_came() const { return format_.maps && side_ == Side::key; }
+  bool begins_frame(CellPlace at) const;
+  PlaceInFrame place_in_frame(CellPlace at, int head) const;
+  void enter_frame(CellPlace first, int head, std::int32_t position);
+  void restore_frame(CellPlace at, PlaceInFrame from);
   std::vector<bool> exact_rows_of(const WriteCall& call) const;
 
   RowFormat format_;
@@ -94,6 +113,7 @@ class PackedTensor {
   std::byte* memory_;
   TileLayout layout_;
   ExactRows exact_;
+  std::int32_t* frames_ = nullptr;  ///< [n_streams, frames of a stream, n_heads]; null: no frames
   int head_dim_ = 0;
 };
 

@@ -1,13 +1,18 @@
 #include "cache/plan.h"
 
+#include "cache/plan_file.h"
+
 namespace kvsplit {
 
-RowFormat Plan::format(int /*layer*/, Side side, int n_channels, bool host_rotates) const {
+RowFormat Plan::format(int layer, Side side, int n_channels, bool host_rotates) const {
   const int bits = side == Side::key ? precision_.k_bits : precision_.v_bits;
   const bool rotate = precision_.rotate && !host_rotates && bits != 16;
   RowFormat format =
       uniform_format(n_channels, bits, rotate ? TransformKind::hadamard : TransformKind::identity);
-  // A cell is exact on both sides or on none, and 16 bits are exact already.
+  if (!precision_.plan.empty() && bits != 16) {
+    const auto planned = open_plan(precision_.plan)->format(layer, side, n_channels, bits);
+    if (planned) format = *planned;
+  }
   if (precision_.k_bits != 16 && precision_.v_bits != 16) {
     format.sinks = precision_.sinks;
     format.window = precision_.window;

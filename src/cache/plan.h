@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "cache/precision.h"
 #include "codec/row_format.h"
 
@@ -9,7 +11,7 @@ namespace kvsplit {
 /// Precision); a calibrated plan answers the same question from its file.
 class Plan {
  public:
-  explicit Plan(const Precision& precision) : precision_(precision) {}
+  explicit Plan(Precision precision) : precision_(std::move(precision)) {}
 
   /// Format of the rows of `layer`'s keys or values, `n_channels` numbers wide (all KV heads).
   /// `host_rotates`: the host turns rows by a Hadamard itself before we see them (llama.cpp does

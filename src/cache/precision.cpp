@@ -24,17 +24,16 @@ std::string_view take_digits(std::string_view& rest) {
   return digits;
 }
 
-int number(std::string_view digits, std::string_view text, const char* what) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || value < 0) {
-    refuse(text, std::string("not a number of ") + what);
-  }
-  return value;
+// -1: it is none, or no int holds it.
+int whole_number(std::string_view digits) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc() && end == digits.data() + digits.size() ? number : -1;
 }
 
 int width(std::string_view digits, std::string_view text) {
-  const int bits = number(digits, text, "bits");
+  const int bits = whole_number(digits);
+  if (bits < 0) refuse(text, "not a number of bits");
   if (std::ranges::find(widths, bits) == widths.end()) {
     refuse(text, "no codec of " + std::string(digits) + " bits, there are 2, 3, 4, 5, 6, 8 and 16");
   }
@@ -67,15 +66,21 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
     precision.rotate = setting.back() == '1';
     return;
   }
-  for (const auto& [name, rows] :
+  if (setting.starts_with("plan=")) {
+    precision.plan = setting.substr(5);
+    return;
+  }
+  for (const auto& [name, number] :
        {std::pair("sinks=", &precision.sinks), std::pair("window=", &precision.window)}) {
     if (!setting.starts_with(name)) continue;
-    *rows = number(setting.substr(std::string_view(name).size()), text, "rows");
-    if (precision.sinks + precision.window <= most_exact_rows) return;
-    refuse(text, "more than 64 rows in sinks and window");
+    *number = whole_number(setting.substr(std::string_view(name).size()));
+    if (*number < 0 || precision.sinks + precision.window > most_exact_rows) {
+      refuse(text, "sinks and window are numbers of rows, together at most 64");
+    }
+    return;
   }
   refuse(text, "unknown setting \"" + std::string(setting) +
-                   "\", there are rotate=0 or 1, sinks=N and window=N");
+                   "\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE");
 }
 
 }  // namespace
@@ -102,6 +107,7 @@ std::string to_string(const Precision& precision) {
   if (!precision.rotate) text += ":rotate=0";
   if (precision.sinks > 0) text += ":sinks=" + std::to_string(precision.sinks);
   if (precision.window > 0) text += ":window=" + std::to_string(precision.window);
+  if (!precision.plan.empty()) text += ":plan=" + precision.plan;
   return text;
 }
 

@@ -5,7 +5,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "codec/tile_layout.h"
+#include "cache/packed_tensor.h"
 
 namespace kvsplit {
 namespace {
@@ -17,11 +17,9 @@ constexpr std::byte mark_bit{1};
 using Trailer = std::array<std::byte, trailer_bytes>;
 
 Trailer trailer(std::uint64_t fingerprint) {
-  Trailer bytes;
-  std::memcpy(bytes.data(), magic.data(), magic.size());
-  for (std::size_t i = magic.size(); i < bytes.size(); ++i, fingerprint >>= 8U) {
-    bytes[i] = static_cast<std::byte>(fingerprint & 0xFFU);
-  }
+  Trailer bytes;  // NOLINT(*-member-init): filled right below
+  std::ranges::copy(std::as_bytes(std::span(magic)), bytes.begin());
+  std::memcpy(&bytes[magic.size()], &fingerprint, sizeof(fingerprint));
   return bytes;
 }
 
@@ -65,7 +63,7 @@ void RowImage::seal(std::span<std::byte> image) const {
 }
 
 bool RowImage::open(std::span<std::byte> image) const {
-  if (std::ranges::all_of(image, [](std::byte b) { return b == std::byte{0}; })) return true;
+  if (all_zero(image)) return true;
   const bool has_trailer = bytes_ >= trailer_bytes && std::memcmp(image.last(trailer_bytes).data(),
                                                                   magic.data(), magic.size()) == 0;
   if (mark_ == Mark::none) return !has_trailer;

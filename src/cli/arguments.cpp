@@ -4,10 +4,10 @@
 #include <array>
 #include <string_view>
 
+#include "cli/paths.h"
+
 namespace kvsplit::cli {
 namespace {
-
-constexpr std::array own_options_with_value = {"--kvq", "--kvq-key", "--kvq-val", "--weights-on"};
 
 bool contains(const auto& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
@@ -22,50 +22,35 @@ std::string_view name_of(std::string_view argument) {
 
 SplitArguments split_arguments(const std::vector<std::string>& arguments) {
   constexpr std::array commands = {"exec", "run", "chat", "serve"};
+  constexpr std::array own_options = {"--kvq", "--kvq-key", "--kvq-val", "--weights-on"};
   if (arguments.empty() || !contains(commands, arguments[0])) return {arguments, {}};
   const bool ends_at_program = arguments[0] == "exec";
 
-  SplitArguments split;
-  split.own.push_back(arguments[0]);
-  std::size_t i = 1;
-  for (; i < arguments.size() && arguments[i] != "--"; ++i) {
-    const std::string& argument = arguments[i];
-    const bool takes_value = contains(own_options_with_value, name_of(argument));
-    if (takes_value || argument == "--help") {
-      split.own.push_back(argument);
-      const bool has_value = argument.find('=') != std::string::npos;
-      if (takes_value && !has_value && i + 1 < arguments.size())
-        split.own.push_back(arguments[++i]);
-    } else if (ends_at_program && argument[0] != '-') {
-      break;
-    } else {
-      (ends_at_program ? split.own : split.handed_on).push_back(argument);
-    }
+  SplitArguments split = {{arguments[0]}, {}};
+  auto next = arguments.begin() + 1;
+  for (; next != arguments.end() && *next != "--"; ++next) {
+    const bool takes_value = contains(own_options, name_of(*next));
+    if (ends_at_program && !next->starts_with('-')) break;
+    const bool is_own = takes_value || ends_at_program || *next == "--help";
+    auto& part = is_own ? split.own : split.handed_on;
+    part.push_back(*next);
+    const bool has_value = next->find('=') != std::string::npos || next + 1 == arguments.end();
+    if (takes_value && !has_value) part.push_back(*++next);
   }
-  if (i < arguments.size() && arguments[i] == "--") ++i;
-  split.handed_on.insert(split.handed_on.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i),
-                         arguments.end());
+  if (next != arguments.end() && *next == "--") ++next;
+  split.handed_on.insert(split.handed_on.end(), next, arguments.end());
   return split;
 }
 
-bool has_option(const std::vector<std::string>& arguments,
-                const std::vector<std::string>& spellings) {
-  return std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
-    return contains(spellings, name_of(argument));
-  });
-}
-
-std::string option_value(const std::vector<std::string>& arguments,
-                         const std::vector<std::string>& spellings) {
-  std::string value;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (!contains(spellings, name_of(arguments[i]))) continue;
-    const std::size_t equals = arguments[i].find('=');
-    if (equals != std::string::npos) {
-      value = arguments[i].substr(equals + 1);
-    } else if (i + 1 < arguments.size()) {
-      value = arguments[i + 1];
-    }
+std::optional<std::string> given(const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& spellings, const char* variable) {
+  std::optional<std::string> value;
+  if (!environment(variable).empty()) value = environment(variable);
+  for (auto next = arguments.begin(); next != arguments.end(); ++next) {
+    const std::string_view name = name_of(*next);
+    if (!contains(spellings, name)) continue;
+    const bool is_behind = name == *next && next + 1 != arguments.end();
+    value = is_behind ? *(next + 1) : next->substr(std::min(name.size() + 1, next->size()));
   }
   return value;
 }

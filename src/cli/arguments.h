@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,10 @@ struct SplitArguments {
 /// commands are all ours.
 SplitArguments split_arguments(const std::vector<std::string>& arguments);
 
-/// Is one of the spellings among the arguments, alone or as "--spelling=value"?
-bool has_option(const std::vector<std::string>& arguments,
-                const std::vector<std::string>& spellings);
-
-/// The value behind the last of the spellings, "" where there is none.
-std::string option_value(const std::vector<std::string>& arguments,
-                         const std::vector<std::string>& spellings);
+/// What the last of the spellings among the arguments is given, "--spelling value" or
+/// "--spelling=value"; without any the environment variable that llama.cpp reads instead.
+std::optional<std::string> given(const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& spellings,
+                                 const char* variable = "");
 
 }  // namespace kvsplit::cli

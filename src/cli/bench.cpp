@@ -1,63 +1,47 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <iostream>
+#include <set>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "measure/bench.h"
+#include "measure/speed.h"
 #include "report/numbers.h"
-#include "report/speed_table.h"
+#include "report/records.h"
 
 namespace kvsplit::cli {
 namespace {
 
 struct BenchOptions : MeasureOptions {
-  PrecisionOptions packed;
-  std::vector<std::string> stock;
+  std::vector<std::string> stock = {"q8_0/q4_0"};
   std::vector<int> depths;
   measure::SpeedCall speed;
 };
 
 void add_options(CLI::App& app, BenchOptions& options) {
   add_measure_options(app, options);
-  add_precision_list_option(app, options.packed);
-  app.add_option("--stock", options.stock,
-                 "llama.cpp's own cache types beside f16/f16 (default: q8_0/q4_0); or none at all")
-      ->delimiter(',')
-      ->type_name("K/V,…");
+  add_value(app, "--stock", options.stock, "K/V,…",
+            "llama.cpp's own cache types beside f16/f16 (default: q8_0/q4_0); or none at all")
+      ->delimiter(',');
   add_count(app, "-p,--n-prompt", options.speed.prompt_tokens, 0, 1 << 20,
-            "Tokens of the prompt; 0 = none")
-      ->capture_default_str();
+            "Tokens of the prompt; 0 = none");
   add_count(app, "-n,--n-gen", options.speed.decode_tokens, 0, 1 << 20,
-            "Tokens decoded one by one; 0 = none")
-      ->capture_default_str();
-  app.add_option("-d,--n-depth", options.depths,
-                 "Tokens in the cache before (default: those of 0,2048,8192 that the model's "
-                 "context has room for)")
+            "Tokens decoded one by one; 0 = none");
+  add_value(app, "-d,--n-depth", options.depths, "N,…",
+            "Tokens in the cache before (default: those of 0,2048,8192 that the model's context "
+            "has room for)")
       ->delimiter(',')
-      ->check(CLI::Range(0, 1 << 24))
-      ->type_name("N,…");
+      ->check(CLI::Range(0, 1 << 24));
   add_count(app, "-r,--repetitions", options.speed.rounds, 1, 1000,
-            "Rounds; in each, all caches take their turn")
-      ->capture_default_str();
+            "Rounds; in each, all caches take their turn");
 }
 
-std::vector<host::CacheChoice> caches(const BenchOptions& options) {
-  const std::vector<std::string> stock =
-      options.stock.empty() ? std::vector<std::string>{"q8_0/q4_0"} : options.stock;
-  std::vector<host::CacheChoice> choices;
-  if (stock[0] != "none") {
-    choices.push_back(host::parse_stock_cache("f16/f16"));
-    for (const std::string& types : stock) {
-      const host::CacheChoice choice = host::parse_stock_cache(types);
-      if (choice.name() != choices[0].name()) choices.push_back(choice);
-    }
-  }
-  const auto packed = options.packed.precisions({{16, 16}, {8, 8}, {8, 4}, {4, 4}});
-  std::transform(packed.begin(), packed.end(), std::back_inserter(choices), host::kvsplit_cache);
-  return choices;
+Caches caches(const BenchOptions& options) {
+  const Caches stock = stock_caches(options.stock);
+  const Caches packed = options.packed.caches({"FP16", "K8V8", "K8V4", "K4V4"});
+  return stock.empty() ? packed : beside(host::parse_stock_cache("f16/f16"), stock, packed);
 }
 
 std::vector<int> depths(const BenchOptions& options, int n_context) {
@@ -67,9 +51,8 @@ std::vector<int> depths(const BenchOptions& options, int n_context) {
     depths = {0, 2048, 8192};
     std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
   }
-  std::sort(depths.begin(), depths.end());
-  depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
-  return depths;
+  const std::set<int> rising(depths.begin(), depths.end());
+  return {rising.begin(), rising.end()};
 }
 
 std::string legend(const measure::BenchCall& call) {
@@ -84,12 +67,12 @@ int run(const BenchOptions& options) {
   if (options.speed.prompt_tokens == 0 && options.speed.decode_tokens == 0) {
     throw Error("-p 0 -n 0: that leaves nothing to measure");
   }
-  const std::vector<host::CacheChoice> choices = caches(options);
+  const Caches choices = caches(options);
   options.start();
   ProgressBar bar;
-  const host::Model packed = load_model(options.model, "KVSPLIT", bar);
+  const host::Model packed = options.load("KVSPLIT", bar);
   std::optional<host::Model> stock;
-  if (choices[0].engine == host::Engine::stock) stock = load_model(options.model, "CPU", bar);
+  if (choices[0].engine == host::Engine::stock) stock = options.load("CPU", bar);
   const std::vector<int> all_depths = depths(options, packed.n_context());
 
   measure::BenchCall call;
@@ -102,23 +85,20 @@ int run(const BenchOptions& options) {
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   bar.clear();
   const std::string above = report::setting_text(measure::describe_setting(call)) + "\n";
-  fmt::print("{}", above);
-  std::fflush(stdout);
+  std::cout << above << std::flush;
   const auto records = measure::bench_caches(call);
   bar.clear();
-  const std::string below = report::speed_table(records).text() + "\n" + legend(call);
-  fmt::print("{}", below);
-  if (!options.output.empty()) report::write(options.output, records, above + below);
+  options.show(records, above, report::speed_table(records).text() + "\n" + legend(call));
   return 0;
 }
 
 }  // namespace
 
 void add_bench(CLI::App& program, int& exit_code) {
-  add_command(program, exit_code, "bench",
-              "Measure the speed of caches, prompts and single tokens as llama-bench does",
-              "kvsplit bench -m model.gguf --kvq K8V4,K4V4 -d 0,8192 -o speed.json",
-              BenchOptions{});
+  add_command<BenchOptions>(
+      program, exit_code, "bench",
+      "Measure the speed of caches, prompts and single tokens as llama-bench does",
+      "kvsplit bench -m model.gguf --kvq K8V4,K4V4 -d 0,8192 -o speed.json");
 }
 
 }  // namespace kvsplit::cli

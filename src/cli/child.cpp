@@ -5,9 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -31,64 +30,34 @@ void pass_on(int signal, siginfo_t* info, void* /*context*/) {
   if (child > 0 && info->si_pid != 0) kill(child, signal);
 }
 
-/// While it lives, signals that would end us go to the child.
-class SignalsToChild {
- public:
-  SignalsToChild() {
-    struct sigaction action = {};
-    action.sa_sigaction = pass_on;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &action, &before_[i]);
-  }
-  ~SignalsToChild() {
-    child_process = 0;
-    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
-  }
-  SignalsToChild(const SignalsToChild&) = delete;
-  SignalsToChild& operator=(const SignalsToChild&) = delete;
-
- private:
-  static constexpr std::array signals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-  std::array<struct sigaction, signals.size()> before_ = {};
-};
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& string : strings) result.push_back(string.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-pid_t spawn(const ChildCall& call) {
-  std::vector<std::string> arguments = call.arguments;
-  arguments.insert(arguments.begin(), call.program.string());
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (call.output_to_stderr) {
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  }
-  pid_t child = 0;
-  const int error = posix_spawn(&child, call.program.c_str(), &actions, nullptr,
-                                pointers(arguments).data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) {
-    throw Error(
-        fmt::format("{}: cannot be started: {}", call.program.string(), std::strerror(error)));
-  }
-  return child;
+/// From now on signals that would end us go to the child, whose end is ours.
+void pass_signals_on() {
+  struct sigaction action = {};
+  action.sa_sigaction = pass_on;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &action, nullptr);
 }
 
 }  // namespace
 
-int run_child(const ChildCall& call) {
-  const SignalsToChild signals;
-  const pid_t child = spawn(call);
+int run_child(const std::string& program, const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers(words.size() + 1);
+  std::transform(words.begin(), words.end(), pointers.begin(),
+                 [](std::string& word) { return word.data(); });
+  pass_signals_on();
+  pid_t child = 0;
+  const int error =
+      posix_spawnp(&child, program.c_str(), nullptr, nullptr, pointers.data(), environ);
+  if (error != 0) {
+    throw Error(fmt::format("{}: cannot be started: {} (make tools builds llama.cpp's programs)",
+                            program, std::strerror(error)));
+  }
   child_process = child;
   int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) throw Error(fmt::format("{}: lost", call.program.string()));
-  }
+  waitpid(child, &status, 0);  // SA_RESTART: no signal interrupts it
+  child_process = 0;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

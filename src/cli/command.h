@@ -8,11 +8,14 @@
 
 namespace kvsplit::cli {
 
+inline constexpr int exit_wrong_use = 2;
+
 /// Adds a command to the program. A command is a struct of options, add_options(CLI::App&,
 /// Options&) and run(const Options&), which returns the exit code; main() stores it in `exit_code`.
 template <class Options>
 void add_command(CLI::App& program, int& exit_code, const std::string& name,
-                 const std::string& description, const std::string& example, Options defaults) {
+                 const std::string& description, const std::string& example,
+                 Options defaults = Options()) {
   auto options = std::make_shared<Options>(std::move(defaults));
   CLI::App* command = program.add_subcommand(name, description);
   command->footer("Example:\n  " + example);
@@ -27,6 +30,7 @@ void add_launchers(CLI::App& program, int& exit_code, const HandedOn& handed_on)
 
 void add_bench(CLI::App& program, int& exit_code);
 void add_compare(CLI::App& program, int& exit_code);
+void add_calibrate(CLI::App& program, int& exit_code);
 void add_perplexity(CLI::App& program, int& exit_code);
 void add_info(CLI::App& program, int& exit_code);
 void add_pull(CLI::App& program, int& exit_code);

@@ -13,11 +13,9 @@ namespace {
 
 namespace cli = kvsplit::cli;
 
-constexpr int exit_wrong_use = 2;
-
-int fail(const std::string& message) {
+int fail(const std::string& message, int exit_code = cli::exit_wrong_use) {
   std::fputs(fmt::format("kvsplit: {}\n", message).c_str(), stderr);
-  return exit_wrong_use;
+  return exit_code;
 }
 
 void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed_on) {
@@ -32,6 +30,7 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
   program.footer("kvsplit COMMAND --help says more, each with an example.");
   cli::add_compare(program, exit_code);
   cli::add_launchers(program, exit_code, handed_on);
+  cli::add_calibrate(program, exit_code);
   cli::add_perplexity(program, exit_code);
   cli::add_bench(program, exit_code);
   cli::add_info(program, exit_code);
@@ -39,19 +38,18 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
 }
 
 /// CLI11 describes an error in one sentence; where to read on depends on the command.
-std::string with_help_hint(const std::string& sentence, const CLI::App& program) {
+std::string with_help_hint(std::string sentence, const CLI::App& program) {
   const auto used = program.get_subcommands();
   const std::string command = used.empty() ? "" : used[0]->get_name() + " ";
-  std::string line = sentence;
-  for (char& c : line) c = c == '\n' ? ' ' : c;
-  return fmt::format("{}; see kvsplit {}--help", line, command);
+  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+  return fmt::format("{}; see kvsplit {}--help", sentence, command);
 }
 
 /// CLI11 would only say that a command is missing.
 void check_command(const std::vector<std::string>& arguments, const CLI::App& program) {
-  if (arguments.empty() || arguments[0].empty() || arguments[0][0] == '-') return;
+  if (arguments.empty() || arguments[0].empty() || arguments[0].starts_with('-')) return;
   std::string names;
-  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : program.get_subcommands({})) {
     if (command->get_name() == arguments[0]) return;
     names += (names.empty() ? "" : ", ") + command->get_name();
   }
@@ -59,8 +57,7 @@ void check_command(const std::vector<std::string>& arguments, const CLI::App& pr
 }
 
 int run(int argc, char** argv) {
-  cli::SplitArguments arguments =
-      cli::split_arguments(std::vector<std::string>(argv + 1, argv + argc));
+  cli::SplitArguments arguments = cli::split_arguments({argv + 1, argv + argc});
   int exit_code = 0;
   CLI::App program;
   program.name("kvsplit");
@@ -85,7 +82,6 @@ int main(int argc, char** argv) {
   } catch (const kvsplit::Error& error) {
     return fail(error.what());
   } catch (const std::exception& error) {
-    std::fputs(fmt::format("kvsplit: {}\n", error.what()).c_str(), stderr);
-    return 1;
+    return fail(error.what(), 1);
   }
 }

@@ -4,96 +4,63 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 
 #include "base/error.h"
-#include "cli/catalogue.h"
-#include "cli/paths.h"
 #include "host/backend.h"
-#include "report/records.h"
 
 namespace kvsplit::cli {
-namespace {
 
 namespace fs = std::filesystem;
 
-void add_side_options(CLI::App& app, PrecisionOptions& options) {
-  app.add_option("--kvq-key", options.key, "Bits of keys: 2, 3, 4, 5, 6, 8 or 16")->type_name("N");
-  app.add_option("--kvq-val", options.value, "Bits of values: 2, 3, 4, 5, 6, 8 or 16")
-      ->type_name("N");
-}
-
-}  // namespace
-
-std::vector<Precision> PrecisionOptions::precisions(const std::vector<Precision>& usual) const {
-  const bool has_sides = key || value;
-  if (has_sides && !both.empty()) {
-    throw Error("--kvq says both widths already: leave out --kvq-key and --kvq-val, or --kvq");
-  }
-  if (has_sides) {
+Caches PrecisionOptions::caches(const std::vector<std::string>& usual) const {
+  std::vector<std::string> names = both.empty() ? usual : both;
+  if (key || value) {
+    if (!both.empty()) {
+      throw Error("--kvq says both widths already: leave out --kvq-key and --kvq-val, or --kvq");
+    }
     const Precision rest;
-    return {parse_precision(
-        fmt::format("K{}V{}", key.value_or(rest.k_bits), value.value_or(rest.v_bits)))};
+    names = {fmt::format("K{}V{}", key.value_or(rest.k_bits), value.value_or(rest.v_bits))};
   }
-  std::vector<Precision> precisions;
-  for (const std::string& text : both) precisions.push_back(parse_precision(text));
-  return precisions.empty() ? usual : precisions;
+  Caches caches;
+  for (const std::string& name : names) {
+    caches.push_back(host::kvsplit_cache(parse_precision(name)));
+  }
+  return caches;
 }
 
-void add_precision_option(CLI::App& app, PrecisionOptions& options) {
-  const auto take = [&](const std::string& text) {
-    if (!text.empty()) options.both = {text};
-  };
-  app.add_option_function<std::string>("--kvq", take,
-                                       "Bits of the cache: K8V4, 8 (both sides) or FP16")
-      ->type_name("PRECISION");
-  add_side_options(app, options);
+CLI::Option* add_precision_options(CLI::App& app, PrecisionOptions& options,
+                                   const std::string& help) {
+  add_value(app, "--kvq-key", options.key, "N", "Bits of keys: 2, 3, 4, 5, 6, 8 or 16");
+  add_value(app, "--kvq-val", options.value, "N", "Bits of values: 2, 3, 4, 5, 6, 8 or 16");
+  return add_value(app, "--kvq", options.both, "PRECISION", help);
 }
 
-void add_precision_list_option(CLI::App& app, PrecisionOptions& options) {
-  app.add_option("--kvq", options.both, "Caches to measure, for example K8V4,K4V4")
-      ->delimiter(',')
-      ->type_name("PRECISION,…");
-  add_side_options(app, options);
+Caches stock_caches(const std::vector<std::string>& types) {
+  Caches caches;
+  for (const std::string& type : types) {
+    if (type != "none") caches.push_back(host::parse_stock_cache(type));
+  }
+  return caches;
 }
 
-std::vector<host::CacheChoice> beside_fp16(std::vector<Precision> precisions) {
-  const Precision fp16 = parse_precision("FP16");
-  std::erase(precisions, fp16);
-  precisions.insert(precisions.begin(), fp16);
-  std::vector<host::CacheChoice> choices;
-  std::transform(precisions.begin(), precisions.end(), std::back_inserter(choices),
-                 host::kvsplit_cache);
-  return choices;
+Caches beside(const host::CacheChoice& baseline, Caches others, const Caches& more) {
+  std::erase_if(others, [&](const auto& cache) { return cache.name() == baseline.name(); });
+  others.insert(others.begin(), baseline);
+  others.insert(others.end(), more.begin(), more.end());
+  return others;
 }
 
 CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int least, int most,
                        const std::string& help) {
-  return app.add_option(name, count, help)->check(CLI::Range(least, most))->type_name("N");
+  CLI::Option* option = add_value(app, name, count, "N", help)->capture_default_str();
+  return option->check(CLI::Range(least, most));
 }
 
-void add_model_option(CLI::App& app, std::string& model) {
-  app.add_option("-m,--model", model,
-                 "Model: a GGUF file, or a name of kvsplit pull --list (default: the demo model)")
-      ->type_name("FILE");
-}
-
-std::string model_file(const std::string& model) {
-  const CatalogueModel* known = find_model(model.empty() ? demo_model().name : model);
-  if (fs::exists(model) || known == nullptr) return model;
-  const fs::path file = pulled_file(*known);
-  if (!fs::exists(file)) {
-    throw Error(fmt::format("{} is not here yet: kvsplit pull {}{}", known->name, known->name,
-                            model.empty() ? ", or name a model with -m" : ""));
-  }
-  return file.string();
-}
-
-host::Model load_model(const std::string& model, const std::string& device, ProgressBar& bar) {
+host::Model ModelOptions::load(const std::string& device, ProgressBar& bar) const {
   return {model_file(model), device, [&](double done) { bar.show("loading", done); }};
 }
-
-std::string TextOptions::text_file() const { return text.empty() ? sample_text().string() : text; }
 
 void MeasureOptions::start() const {
   if (!output.empty()) {
@@ -104,6 +71,42 @@ void MeasureOptions::start() const {
     }
   }
   host::start(verbose);
+}
+
+void MeasureOptions::show(report::Records records, const std::string& above,
+                          const std::string& text) const {
+  fmt::print("{}", text);
+  if (!output.empty()) report::write(output, records, above + text);
+}
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  add_value(app, "model,-m,--model", options.model, "FILE",
+            "Model: a GGUF file, or a name of kvsplit pull --list (default: the demo model)");
+  add_precision_options(app, options.packed, "Caches to measure, for example K8V4,K4V4")
+      ->delimiter(',');
+  app.add_flag("-v,--verbose", options.verbose, "Show llama.cpp's own log");
+}
+
+void add_measure_options(CLI::App& app, MeasureOptions& options) {
+  add_model_options(app, options);
+  add_count(app, "-t,--threads", options.threads, 1, 512, "Threads (default: one per core)")
+      ->default_str("");
+  add_value(app, "-o,--output", options.output, "FILE",
+            "Also write the results, to a .json, .csv or .md file");
+}
+
+void add_text_options(CLI::App& app, TextOptions& options) {
+  add_measure_options(app, options);
+  add_value(app, "-f,--file", options.text, "FILE",
+            "Text to measure on (default: one that comes along)")
+      ->check(CLI::ExistingFile);
+}
+
+void add_window_options(CLI::App& app, TextOptions& options) {
+  add_count(app, "-c,--ctx-size", options.context, 32, 1 << 20,
+            "Tokens of a window, whose second half is scored");
+  add_count(app, "--chunks", options.chunks, 1, 1 << 20,
+            "Windows at most, from the start of the text");
 }
 
 void check_window(int context, int model_context, std::size_t text_tokens,
@@ -117,19 +120,27 @@ void check_window(int context, int model_context, std::size_t text_tokens,
   }
 }
 
-void add_measure_options(CLI::App& app, MeasureOptions& options) {
-  add_model_option(app, options.model);
-  add_count(app, "-t,--threads", options.threads, 1, 512, "Threads (default: one per core)");
-  app.add_option("-o,--output", options.output,
-                 "Also write the results, to a .json, .csv or .md file")
-      ->type_name("FILE");
-  app.add_flag("-v,--verbose", options.verbose, "Show llama.cpp's own log");
+measure::ComparisonCall comparison(const TextOptions& options, const host::Model& model,
+                                   const Caches& caches, std::span<const host::Token> tokens,
+                                   ProgressBar& bar) {
+  check_window(options.context, model.n_context(), tokens.size(), options.text);
+  measure::ComparisonCall call;
+  call.packed = &model;
+  call.caches = caches;
+  call.tokens = tokens;
+  call.window = options.context;
+  call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
+  call.n_threads = options.threads;
+  call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
+  return call;
 }
 
-void add_text_options(CLI::App& app, TextOptions& options) {
-  add_measure_options(app, options);
-  app.add_option("-f,--file", options.text, "Text to measure on (default: one that comes along)")
-      ->type_name("FILE");
+std::string read_text(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  if (text.empty()) throw Error(fmt::format("{}: empty or not readable, expected a text", file));
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
 }
 
 }  // namespace kvsplit::cli

@@ -5,13 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "cache/precision.h"
+#include "cli/paths.h"
 #include "cli/progress_bar.h"
 #include "host/cache_choice.h"
 #include "host/model.h"
 #include "host/process.h"
+#include "measure/comparison.h"
+#include "report/records.h"
 
 namespace kvsplit::cli {
+
+using Caches = std::vector<host::CacheChoice>;
 
 /// --kvq, --kvq-key, --kvq-val: the precision of a cache, or of several.
 struct PrecisionOptions {
@@ -19,51 +23,72 @@ struct PrecisionOptions {
   std::optional<int> key, value;
 
   /// `usual` where none of the options was given. Error: an impossible width, or both ways at once.
-  std::vector<Precision> precisions(const std::vector<Precision>& usual = {}) const;
+  Caches caches(const std::vector<std::string>& usual) const;
 };
-void add_precision_option(CLI::App& app, PrecisionOptions& options);
+/// Returns --kvq, which may yet be told to take a list.
+CLI::Option* add_precision_options(CLI::App& app, PrecisionOptions& options,
+                                   const std::string& help);
 
-/// The same where a list makes sense: --kvq K8V4,K4V4.
-void add_precision_list_option(CLI::App& app, PrecisionOptions& options);
+/// llama.cpp's own caches of these types; "none" is none.
+Caches stock_caches(const std::vector<std::string>& types);
 
-/// The caches of these precisions, FP16 first: everything is compared with it.
-std::vector<host::CacheChoice> beside_fp16(std::vector<Precision> precisions);
+/// `baseline` in front, with which the others are compared, then the others.
+Caches beside(const host::CacheChoice& baseline, Caches others, const Caches& more = {});
 
-/// An option for a number of something, `least` … `most`.
+/// An option for a value; its help calls it `type`.
+template <class Value>
+CLI::Option* add_value(CLI::App& app, const std::string& name, Value& value,
+                       const std::string& type, const std::string& help) {
+  return app.add_option(name, value, help)->type_name(type);
+}
+
+/// An option for a number of something, `least` … `most`; its help shows the default.
 CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int least, int most,
                        const std::string& help);
 
-/// -m: a file, or the name of a model that `kvsplit pull` gets.
-void add_model_option(CLI::App& app, std::string& model);
-
-/// The file of `model`, by default the demo model's. Error: it has not been pulled yet.
-std::string model_file(const std::string& model);
-
-/// Loads it onto a device, with the bar on screen until the caller clears it.
-host::Model load_model(const std::string& model, const std::string& device, ProgressBar& bar);
-
-/// -m, -t, -o, --verbose as llama.cpp has them, for commands that measure.
-struct MeasureOptions {
-  std::string model, output;
-  int threads = host::default_threads();
+/// -m, -v, --kvq: for commands that load a model themselves.
+struct ModelOptions {
+  std::string model;  ///< a file, or the name of a model that `kvsplit pull` gets
   bool verbose = false;
+  PrecisionOptions packed;
+
+  /// Loads it onto a device, with the bar on screen until the caller clears it.
+  host::Model load(const std::string& device, ProgressBar& bar) const;
+};
+void add_model_options(CLI::App& app, ModelOptions& options);
+
+/// The same with -t and -o, for commands that measure.
+struct MeasureOptions : ModelOptions {
+  std::string output;
+  int threads = host::default_threads();
 
   /// Starts llama.cpp. Error: -o is no file that can be written.
   void start() const;
+  /// Prints `text`, and writes what was measured to where -o says: to a .md file what was `above`,
+  /// on screen already, and the text.
+  void show(report::Records records, const std::string& above, const std::string& text) const;
 };
 void add_measure_options(CLI::App& app, MeasureOptions& options);
 
 /// The same with -f, -c and --chunks, for those that measure on a text.
 struct TextOptions : MeasureOptions {
-  std::string text;
+  std::string text = sample_text();  ///< a file
   int context = 2048;
-  int chunks = 0;  ///< 0 = all
-
-  std::string text_file() const;
+  int chunks = 1 << 20;  ///< at most
 };
 void add_text_options(CLI::App& app, TextOptions& options);
+void add_window_options(CLI::App& app, TextOptions& options);  ///< -c and --chunks
 
 /// Error: a window of `context` tokens is longer than the model's context or than the text.
 void check_window(int context, int model_context, std::size_t text_tokens, const std::string& text);
+
+/// What the options ask to compare. Error: the window is too long.
+measure::ComparisonCall comparison(const TextOptions& options, const host::Model& model,
+                                   const Caches& caches, std::span<const host::Token> tokens,
+                                   ProgressBar& bar);
+
+/// Error: `file` is empty or cannot be read. One line break at its end is dropped, as llama.cpp
+/// does with -f.
+std::string read_text(const std::string& file);
 
 }  // namespace kvsplit::cli

@@ -17,25 +17,21 @@ std::string clock_time(double seconds) {
 
 }  // namespace
 
-ProgressBar::ProgressBar() : is_shown_(isatty(STDERR_FILENO) != 0) {}
-
-ProgressBar::~ProgressBar() { clear(); }
-
 void ProgressBar::clear() {
-  if (is_shown_ && !what_.empty()) std::fputs("\r\033[K", stderr);
+  if (!what_.empty()) std::fputs("\r\033[K", stderr);
   what_.clear();
 }
 
 void ProgressBar::show(const std::string& what, double done) {
   constexpr int width = 30;
-  if (!is_shown_) return;
+  if (isatty(STDERR_FILENO) == 0) return;
   const Clock::time_point now = Clock::now();
-  const bool is_new = what != what_;
-  if (is_new) {
+  if (what != what_) {
     what_ = what;
     start_ = now;
+  } else if (now - last_ < std::chrono::milliseconds(100)) {
+    return;
   }
-  if (!is_new && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const bool is_known = done > 0.01 && elapsed > 0.5;

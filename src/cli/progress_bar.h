@@ -9,10 +9,7 @@ namespace kvsplit::cli {
 /// stderr is a terminal, at most ten times a second, and gone when the bar is.
 class ProgressBar {
  public:
-  ProgressBar();
-  ~ProgressBar();
-  ProgressBar(const ProgressBar&) = delete;
-  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar() { clear(); }
 
   /// done: 0 … 1 of `what`. A new `what` starts counting time anew.
   void show(const std::string& what, double done);
@@ -21,8 +18,7 @@ class ProgressBar {
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool is_shown_;
-  std::string what_;
+  std::string what_;  ///< "" = there is no line on screen
   Clock::time_point start_, last_;
 };
 

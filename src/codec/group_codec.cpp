@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace kvsplit {
 namespace {
@@ -40,17 +41,17 @@ int nearest_level(float x, float inverse_scale, float middle, float last) {
   return static_cast<int>(low < last ? low : last);
 }
 
-constexpr int last_scale_code(int step) { return max_scale_code / step * step; }
-
 // The smallest scale whose last level is not below `largest`: floats are in the order of their
-// bits. Codes are multiples of `step`.
-int covering_scale(float largest, int bits, int step) {
+// bits.
+int covering_scale(float largest, int bits, const ScaleCodes& scales) {
   const auto wanted = std::bit_cast<std::uint32_t>(largest / code_middle(bits));
   const std::uint32_t lowest = lowest_scale_bits(bits);
-  if (wanted <= lowest) return 0;
+  if (wanted <= lowest) return scales.lowest;
   const std::uint32_t code = (wanted - lowest + (1U << 20U) - 1) >> 20U;
   const int nearest = static_cast<int>(std::min<std::uint32_t>(code, max_scale_code + 1));
-  return std::min((nearest + step - 1) / step * step, last_scale_code(step));
+  const int above = std::max(nearest - scales.lowest, 0);
+  return std::min(scales.lowest + (above + scales.step - 1) / scales.step * scales.step,
+                  scales.highest);
 }
 
 // With z = code − middle, the squared error Σ (x − s·z)² less Σ x², which no scale changes:
@@ -78,12 +79,13 @@ int n_candidates(int bits) {
   return most[static_cast<std::size_t>(bits)];
 }
 
-int search_scale(std::span<const float> numbers, int covering, int bits, float last, int step) {
+int search_scale(std::span<const float> numbers, int covering, int bits, float last,
+                 const ScaleCodes& scales) {
   int best = covering;
-  float least = error_with(numbers, scale_value(static_cast<std::uint8_t>(covering), bits),
-                           code_middle(bits), last);
-  const int end = std::max(covering - n_candidates(bits), -1);
-  for (int code = covering - step; code > end; code -= step) {
+  float least = std::numeric_limits<float>::infinity();
+  const int end =
+      std::max(covering - std::max(n_candidates(bits), 2 * scales.step), scales.lowest - 1);
+  for (int code = covering; code > end; code -= scales.step) {
     const float scale = scale_value(static_cast<std::uint8_t>(code), bits);
     const float error = error_with(numbers, scale, code_middle(bits), last);
     if (error < least) {
@@ -97,17 +99,16 @@ int search_scale(std::span<const float> numbers, int covering, int bits, float l
 }  // namespace
 
 std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
-                          ScaleCodes scales) {
+                          const ScaleCodes& scales) {
   assert(numbers.size() == codes.size() && numbers.size() % lanes == 0);
   assert(bits >= min_coded_bits && bits <= max_coded_bits);
   const float middle = code_middle(bits);
   const auto last = static_cast<float>((1 << bits) - 1);
-  const auto step = static_cast<int>(scales);
-  const int covering = covering_scale(largest_magnitude(numbers), bits, step);
-  // At either end there may be numbers that no scale fits: infinities, or nothing but zeros.
-  const bool searched = covering > 0 && covering < last_scale_code(step);
+  const int covering = covering_scale(largest_magnitude(numbers), bits, scales);
+  // Numbers that no scale fits, infinities, have errors that compare with nothing: they stay with
+  // the covering scale.
   const auto best = static_cast<std::uint8_t>(
-      searched ? search_scale(numbers, covering, bits, last, step) : covering);
+      covering > scales.lowest ? search_scale(numbers, covering, bits, last, scales) : covering);
 
   const float inverse = 1.0F / scale_value(best, bits);
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -8,25 +8,30 @@
 // How the numbers of one group of one token become codes: a uniform mid-rise quantiser.
 //
 //   2^bits levels, none at zero:   x̂ = scale · (code − (2^bits − 1) / 2),  code in 0 … 2^bits − 1
-//   scale: one byte per group and token (kernels/scale_code.h)
+//   scale: one byte per group and token, or half of one (kernels/scale_code.h)
 //
 // The scale is searched: from the smallest that has the largest number within its last level down
 // to some that clip it, the one with the least squared error is taken.
 // |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1).
-// All-in cost: bits + 8 / 16 per number.
+// All-in cost: bits + 8 / 16 per number, or + 4 / 16.
 namespace kvsplit {
 
 inline constexpr int min_coded_bits = 1;
 inline constexpr int max_coded_bits = 8;
 
-/// Which scale codes are used: all, or only the even ones.
-enum class ScaleCodes : std::uint8_t { all = 1, even = 2 };
+/// Which scale codes are used: lowest, lowest + step … highest.
+struct ScaleCodes {
+  int lowest = 0, step = 1, highest = max_scale_code;
+  static const ScaleCodes all, even;
+};
+inline constexpr ScaleCodes ScaleCodes::all{};
+inline constexpr ScaleCodes ScaleCodes::even{0, 2, max_scale_code - 1};
 
 /// Quantises the numbers of a group, a multiple of 8 of them. codes: one per number. Returns the
 /// scale's code. What no scale reaches, infinities too, is taken as the last level, NaN as the
 /// lowest.
 std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
-                          ScaleCodes scales = ScaleCodes::all);
+                          const ScaleCodes& scales = ScaleCodes::all);
 
 /// The numbers that codes stand for.
 void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,

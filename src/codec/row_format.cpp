@@ -1,29 +1,32 @@
 #include "codec/row_format.h"
 
+#include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace kvsplit {
 
-std::uint64_t RowFormat::fingerprint() const {
-  // FNV-1a over what gives stored bytes their meaning; the leading number is the layout's version.
+std::uint64_t fnv1a(std::string_view bytes) {
   std::uint64_t hash = 0xCBF29CE484222325U;
-  const auto add = [&hash](std::uint64_t value) {
-    for (int byte = 0; byte < 8; ++byte, value >>= 8U)
-      hash = (hash ^ (value & 0xFFU)) * 0x100000001B3U;
-  };
-  add(2);
-  add(static_cast<std::uint64_t>(transform));
-  add(even_scales ? 1 : 0);
-  for (const int bits : group_bits) add(static_cast<std::uint64_t>(bits));
-  return hash == 0 ? 1 : hash;
+  for (const char byte : bytes) {
+    hash = (hash ^ static_cast<std::uint8_t>(byte)) * 0x100000001B3U;
+  }
+  return hash;
+}
+
+std::uint64_t RowFormat::fingerprint() const {
+  static_assert(std::endian::native == std::endian::little);
+  // What gives stored bytes their meaning; the leading number is the layout's version.
+  std::vector<std::uint64_t> said{2, static_cast<std::uint64_t>(transform), even_scales ? 1U : 0U};
+  if (maps) said.push_back(maps->fingerprint);
+  said.insert(said.end(), group_bits.begin(), group_bits.end());
+  return std::max<std::uint64_t>(
+      fnv1a({reinterpret_cast<const char*>(said.data()), said.size() * sizeof(said[0])}), 1);
 }
 
 RowFormat uniform_format(int n_channels, int bits, TransformKind transform) {
   assert(n_channels % group_channels == 0);
-  RowFormat format;
-  format.transform = transform;
-  format.group_bits.assign(static_cast<std::size_t>(n_channels / group_channels), bits);
-  return format;
+  return {std::vector<int>(static_cast<std::size_t>(n_channels / group_channels), bits), transform};
 }
 
 }  // namespace kvsplit

@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <string_view>
 #include <vector>
+
+#include "codec/head_map.h"
 
 namespace kvsplit {
 
@@ -23,18 +26,26 @@ enum class TransformKind : std::uint8_t { identity, hadamard };
 /// behind a transform per head. Groups of 16 lose a fifth less than groups of 32 with scales twice
 /// as wide, at the same bytes.
 struct RowFormat {
-  std::vector<int> group_bits;  ///< 1 … 8: codes and a scale; 16: the numbers themselves as f16
+  /// 1 … 8: codes and a scale; 16: the numbers themselves as f16; 0: nothing, they count as 0,
+  /// which only a head's last groups may.
+  std::vector<int> group_bits;
   TransformKind transform = TransformKind::identity;
   /// Only even scale codes, whose lowest bit is then free for a mark (cache/row_image.h).
   bool even_scales = false;
   int sinks = 0, window = 0;  ///< rows kept in 16 bits beside the packed ones (cache/exact_rows.h)
 
+  std::shared_ptr<const HeadMaps> maps =
+      nullptr;  ///< in place of the transform, where a plan has them
+
   bool operator==(const RowFormat&) const = default;
 
+  int frame_cells() const { return maps ? maps->frame_cells : 0; }
   int n_channels() const { return static_cast<int>(group_bits.size()) * group_channels; }
   /// Changes when anything changes that makes stored bytes mean something else. Never 0.
   std::uint64_t fingerprint() const;
 };
+
+std::uint64_t fnv1a(std::string_view bytes);
 
 /// Equal groups with `bits` each, which cost bits + 0.5 a number. n_channels must be a multiple of
 /// 16.

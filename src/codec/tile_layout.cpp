@@ -1,40 +1,31 @@
 #include "codec/tile_layout.h"
 
 #include <algorithm>
-#include <span>
 
 namespace kvsplit {
-namespace {
-
-// Appends groups of a strand that begins at the layout's end.
-void add_strand(std::span<const int> group_bits, std::int64_t n_tiles, TileLayout& layout) {
-  const std::size_t first = layout.groups.size();
-  std::size_t stride = 0;
-  for (const int bits : group_bits) {
-    GroupLayout place;
-    place.first_channel = static_cast<int>(layout.groups.size()) * group_channels;
-    place.bits = bits;
-    place.offset = layout.bytes + stride;
-    place.tile_bytes = place.scales_offset() + (place.coded() ? tile_rows : 0);
-    place.raw_offset = layout.raw_row_bytes;
-    stride += place.tile_bytes;
-    layout.raw_row_bytes += place.raw_code_bytes() + (place.coded() ? 1 : 0);
-    layout.groups.push_back(place);
-  }
-  for (std::size_t g = first; g < layout.groups.size(); ++g) layout.groups[g].tile_stride = stride;
-  layout.bytes += stride * static_cast<std::size_t>(n_tiles);
-}
-
-}  // namespace
 
 TileLayout tile_layout(const RowFormat& format, std::int64_t n_tiles) {
   TileLayout layout;
-  layout.groups.reserve(format.group_bits.size());
-  const std::span<const int> groups = format.group_bits;
-  for (std::size_t g = 0; g < groups.size(); g += strand_groups) {
-    add_strand(groups.subspan(g, std::min<std::size_t>(strand_groups, groups.size() - g)), n_tiles,
-               layout);
+  const std::size_t n_groups = format.group_bits.size();
+  layout.groups.reserve(n_groups);
+  for (std::size_t first = 0; first < n_groups; first += strand_groups) {
+    const std::size_t end = std::min(first + strand_groups, n_groups);
+    std::size_t stride = 0;
+    for (std::size_t g = first; g < end; ++g) {
+      GroupLayout& group = layout.groups.emplace_back();
+      group.first_channel = static_cast<int>(g) * group_channels;
+      group.bits = format.group_bits[g];
+      group.offset = layout.bytes + stride;
+      if (format.maps) group.short_scale_base = format.maps->scale_base(g);
+      group.tile_bytes = group.scales_offset() + group.scale_bytes();
+      group.raw_offset = layout.raw_row_bytes;
+      stride += group.tile_bytes;
+      layout.raw_row_bytes += group.raw_code_bytes() + (group.coded() ? 1 : 0);
+    }
+    for (std::size_t g = first; g < end; ++g) layout.groups[g].tile_stride = stride;
+    layout.bytes += stride * static_cast<std::size_t>(n_tiles);
   }
+  if (format.frame_cells() > 0) layout.raw_row_bytes += sizeof(PlaceInFrame);
   return layout;
 }
 

@@ -13,12 +13,13 @@
 //
 //   tensor  [ strand 0 | strand 1 | … ]                                   64 channels each
 //   strand  [ tile 0 of its groups | tile 1 of its groups | … ]
-//   tile    [ block 0 | block 1 | block 2 | block 3 | 64 scales of one byte ]
+//   tile    [ block 0 | block 1 | block 2 | block 3 | 64 scales of one byte, or of half a byte ]
 //   block   16 channels of 16 rows
 //
 // A block's codes lie in bit planes (kernels/bit_planes.h), scales are as in kernels/scale_code.h.
 // A block of 16-bit numbers holds them as f16, [channel][row] for keys and [row][channel] for
-// values, and its tile has no scales. All tiles are whole cache lines of 64 bytes. Streams start at
+// values, and its tile has no scales. Tiles are whole cache lines of 64 bytes, with short scales
+// halves of lines. Streams start at
 // tile borders: row = stream · kv_size + cell lies in tile stream · tiles_per_stream + cell / 64,
 // at row cell % 64.
 namespace kvsplit {
@@ -31,10 +32,14 @@ struct GroupLayout {
   std::size_t tile_bytes = 0;   ///< of a tile
   std::size_t tile_stride = 0;  ///< from tile to tile
   std::size_t raw_offset = 0;   ///< in a saved row (packed_tensor.h)
+  int short_scale_base = -1;    ///< kernels/scale_code.h; -1: scale codes are whole
 
-  bool coded() const { return bits != 16; }
+  constexpr bool coded() const { return bits != 0 && bits != 16; }
   std::size_t number() const { return static_cast<std::size_t>(first_channel / group_channels); }
-  std::size_t scales_offset() const { return tile_blocks * block_bytes(bits); }
+  constexpr std::size_t scales_offset() const { return tile_blocks * block_bytes(bits); }
+  constexpr std::size_t scale_bytes() const {
+    return !coded() ? 0 : short_scale_base < 0 ? tile_rows : tile_rows / 2;
+  }
   std::size_t raw_code_bytes() const { return static_cast<std::size_t>(group_channels) * bits / 8; }
 
   static constexpr std::size_t tile_blocks = tile_rows / block_rows;
@@ -42,10 +47,15 @@ struct GroupLayout {
 
 inline constexpr int strand_groups = 4;
 
+/// Numbers of places in a frame (codec/head_map.h) are keys of 8 bits in tiles of their own.
+inline constexpr GroupLayout place_group{.bits = 8};
+inline constexpr std::size_t place_tile_bytes =
+    place_group.scales_offset() + place_group.scale_bytes();
+
 struct TileLayout {
   std::vector<GroupLayout> groups;
   std::size_t bytes = 0;          ///< of the whole tensor
-  std::size_t raw_row_bytes = 0;  ///< of a saved row
+  std::size_t raw_row_bytes = 0;  ///< of a saved row, its place in a frame included
 };
 
 /// The layout of n_tiles tiles of rows of this format.

@@ -1,7 +1,12 @@
 #include "codec/transform.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
+
+#include "kernels/attend.h"
 
 namespace kvsplit {
 namespace {
@@ -23,6 +28,35 @@ void hadamard(std::span<float> block) {
   for (float& x : block) x *= scale;
 }
 
+const HeadMap* map_of(const RowFormat& format, int head) {
+  return format.maps ? &format.maps->heads[static_cast<std::size_t>(head)] : nullptr;
+}
+
+using Room = std::array<float, max_kernel_head_dim>;
+
+// out = numbers · matrix, its first columns; out may be where the numbers are.
+void multiply(const std::vector<float>& matrix, std::span<const float> numbers,
+              std::span<float> out) {
+  Room room;  // NOLINT(*-member-init): filled as far as read
+  std::ranges::copy(numbers, room.begin());
+  const auto n = static_cast<int>(numbers.size());
+  kernels().multiply(matrix.data(), n, static_cast<int>(matrix.size()) / n,
+                     static_cast<int>(out.size()), room.data(), out.data());
+}
+
+// numbers += sign · more
+void add(std::span<float> numbers, std::span<const float> more, float sign = 1) {
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] += sign * more[i];
+}
+
+// numbers += sign · B · place[cell]
+void add_place(const HeadMap& map, std::int32_t cell, std::span<float> numbers, float sign = 1) {
+  Room room;  // NOLINT(*-member-init): filled as far as read
+  const std::span<float> mean = std::span(room).first(numbers.size());
+  multiply(map.place_basis, map.place(cell), mean);
+  add(numbers, mean, sign);
+}
+
 }  // namespace
 
 void transform_head(TransformKind kind, std::span<float> head) {
@@ -32,8 +66,47 @@ void transform_head(TransformKind kind, std::span<float> head) {
   for (std::size_t start = 0; start < n; start += block) hadamard(head.subspan(start, block));
 }
 
-void inverse_transform_head(TransformKind kind, std::span<float> head) {
-  transform_head(kind, head);
+void into_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers) {
+  const HeadMap* const map = map_of(format, head);
+  if (map == nullptr) return transform_head(format.transform, numbers);
+  const bool framed = format.frame_cells() > 0;
+  const Rotation& rotation = format.maps->rotation;
+  if (framed) turn_back(rotation, turn_of(rotation, place.position), numbers);
+  add(numbers, map->mean, -1);
+  multiply(map->into, numbers, numbers);
+  if (framed) add_place(*map, place.cell, numbers, -1);
+}
+
+void out_of_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers) {
+  const bool framed = format.frame_cells() > 0;
+  if (framed) add_place(*map_of(format, head), place.cell, numbers);
+  value_out_of_space(format, head, numbers);
+  if (!framed) return;
+  const Rotation& rotation = format.maps->rotation;
+  turn_head(rotation, turn_of(rotation, place.position), numbers);
+}
+
+void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers) {
+  const HeadMap* const map = map_of(format, head);
+  if (map == nullptr) return transform_head(format.transform, numbers);
+  multiply(map->back, numbers, numbers);
+  add(numbers, map->mean);
+}
+
+float query_into_space(const RowFormat& format, int head, const Turn& frame,
+                       std::span<const float> query, std::span<float> numbers) {
+  const HeadMap* const map = map_of(format, head);
+  if (map == nullptr) {
+    std::ranges::copy(query, numbers.begin());
+    transform_head(format.transform, numbers);
+    return 0;
+  }
+  Room room;  // NOLINT(*-member-init): filled as far as read
+  const std::span<float> turned = std::span(room).first(query.size());
+  std::ranges::copy(query, turned.begin());
+  if (format.frame_cells() > 0) turn_back(format.maps->rotation, frame, turned);
+  multiply(map->query, turned, numbers);
+  return std::inner_product(turned.begin(), turned.end(), map->mean.begin(), 0.0F);
 }
 
 }  // namespace kvsplit

@@ -4,17 +4,27 @@
 
 #include "codec/row_format.h"
 
-// Turning a head before it is encoded spreads outlier channels over all of them, and costs nothing
-// at read time but the same turn of the query: (Hk)·(Hq) = k·q for orthogonal H (QuaRot,
-// arXiv 2404.00456). The Hadamard transform here is orthonormal and its own inverse; heads that are
-// no power of two are turned in blocks of the largest power of two that divides them.
+// Heads are encoded in a space of their own. Without a plan that is a Hadamard transform, which
+// spreads outlier channels over all of them and costs nothing at read time but the same turn of the
+// query: (Hk)·(Hq) = k·q for orthogonal H (QuaRot, arXiv 2404.00456). It is orthonormal and its own
+// inverse; heads that are no power of two are turned in blocks of the largest power of two that
+// divides them. With a plan it is a map calibrated for each head (codec/head_map.h), and rows have
+// a place in a frame, which only formats with frames look at.
 namespace kvsplit {
 
-/// Turns one head in place, into the space in which rows are encoded.
+/// The transform of formats without a plan, its own inverse.
 void transform_head(TransformKind kind, std::span<float> head);
 
-/// Back again. For queries use transform_head (the transpose of the inverse of an orthogonal map is
-/// the map itself).
-void inverse_transform_head(TransformKind kind, std::span<float> head);
+/// Brings a head, in place, into the space in which its rows are encoded.
+void into_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers);
+/// Back again.
+void out_of_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers);
+/// The same for values, which know no frames: a row, or a sum of rows whose weights add up to 1.
+void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
+/// A query for keys in that space: with frames first 16 numbers for places, then those of the first
+/// groups, as many as there is room for; `frame`: the turn of the keys' frame. Returns what
+/// products with them lack.
+float query_into_space(const RowFormat& format, int head, const Turn& frame,
+                       std::span<const float> query, std::span<float> numbers);
 
 }  // namespace kvsplit

@@ -9,9 +9,19 @@ namespace kvsplit::host {
 
 /// Starts llama.cpp in this process, with our device "KVSPLIT" beside its own. Safe to call again;
 /// the last `verbose` counts. Error: our device was not made for this ggml.
+/// The log of llama.cpp and ggml comes to us: dropped, or shown on stderr when `verbose`.
 void start(bool verbose = false);
 
-/// Registers the devices of llama.cpp RPC servers, "host:port,host:port". Error: none answers.
+/// From now on first_error() is "", until llama.cpp logs one.
+void forget_errors();
+
+/// The first error that llama.cpp has logged since then, shown or not, from any thread, without the
+/// function name in front of it, so that a failure can say its reason. Errors that follow the first
+/// one say that the caller failed too.
+std::string first_error();
+
+/// Registers the devices of llama.cpp RPC servers, "host:port,host:port" or "". Error: one does not
+/// answer.
 void add_rpc_servers(const std::string& servers);
 
 /// Names of the devices that there are, the CPU among them.

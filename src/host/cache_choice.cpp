@@ -4,8 +4,8 @@
 #include <fmt/ranges.h>
 #include <ggml.h>
 
-#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/error.h"
 
@@ -59,11 +59,11 @@ CacheChoice parse_stock_cache(std::string_view text) {
 }
 
 int cache_type(const std::string& name) {
-  const auto* const found = std::find_if(cache_types.begin(), cache_types.end(),
-                                         [&](auto type) { return name == ggml_type_name(type); });
-  if (found != cache_types.end()) return *found;
-  std::array<std::string, cache_types.size()> names;
-  std::transform(cache_types.begin(), cache_types.end(), names.begin(), ggml_type_name);
+  std::vector<std::string> names;
+  for (const ggml_type type : cache_types) {
+    names.emplace_back(ggml_type_name(type));
+    if (names.back() == name) return type;
+  }
   throw Error(fmt::format("cache type '{}': llama.cpp has {}; write for example q8_0/q4_0", name,
                           fmt::join(names, ", ")));
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "host/log.h"
+#include "host/backend.h"
 
 namespace kvsplit::host {
 namespace {
@@ -40,11 +40,11 @@ Context::Context(const Model& model, const ContextOptions& options)
     plugin::set_precision(options.cache.precision);
     plugin::reset_allocated();
   }
-  const LogCapture log;
+  forget_errors();
   context_.reset(llama_init_from_model(model.get(), context_parameters(options)));
   if (!context_) {
     throw Error(fmt::format("{}: no context of {} tokens with cache {}: {}", model.file(),
-                            options.n_context, options.cache.name(), log.first_error()));
+                            options.n_context, options.cache.name(), first_error()));
   }
   // The first graph tells the plugin which heads a cache has: only then is it known what could be
   // packed. It also faults in the weights, which no measurement should pay for.
@@ -62,12 +62,12 @@ void Context::decode(std::span<const Token> tokens, std::size_t first_output) {
   llama_batch batch = llama_batch_get_one(ids.data(), static_cast<std::int32_t>(n_tokens));
   batch.logits = outputs.data();
 
-  const LogCapture log;
+  forget_errors();
   const std::int32_t status = llama_decode(context_.get(), batch);
   if (status != 0) {
     throw Error(fmt::format("cache {}: llama.cpp cannot decode {} tokens at position {}: {}",
                             options_.cache.name(), n_tokens, n_past_,
-                            status == 1 ? "the context is full" : log.first_error()));
+                            status == 1 ? "the context is full" : first_error()));
   }
   llama_synchronize(context_.get());
   n_past_ += static_cast<int>(n_tokens);
@@ -93,17 +93,6 @@ bool Context::truncate(int n_tokens) {
 void Context::clear() {
   llama_memory_clear(llama_get_memory(context_.get()), false);
   n_past_ = 0;
-}
-
-CacheSize stock_cache_size(const CacheChoice& cache, const CacheSize& held) {
-  const auto bytes = [](const std::string& type_name, std::size_t numbers) {
-    const auto type = static_cast<ggml_type>(cache_type(type_name));
-    return ggml_row_size(type, static_cast<std::int64_t>(numbers));
-  };
-  CacheSize size = held;
-  size.k_bytes = bytes(cache.k_type, held.k_numbers);
-  size.v_bytes = bytes(cache.v_type, held.v_numbers);
-  return size;
 }
 
 }  // namespace kvsplit::host

@@ -60,8 +60,4 @@ class Context {
   std::size_t n_logit_rows_ = 0;
 };
 
-/// Bytes of llama.cpp's own cache types for the numbers of `held`, which any cache of the same
-/// model and context holds.
-CacheSize stock_cache_size(const CacheChoice& cache, const CacheSize& held);
-
 }  // namespace kvsplit::host

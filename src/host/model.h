@@ -14,10 +14,9 @@ using Token = std::int32_t;
 
 /// What a model file says of itself.
 struct ModelFacts {
-  std::string architecture, name, file_type;
+  std::string architecture, file_type;
   std::uint64_t n_parameters = 0, file_bytes = 0;
   int n_layers = 0, n_heads = 0, n_kv_heads = 0;
-  int n_context = 0;       ///< tokens it was trained for
   int sliding_window = 0;  ///< tokens seen by its sliding-window layers; 0 = it has none
 };
 

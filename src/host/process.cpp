@@ -1,5 +1,6 @@
 #include "host/process.h"
 
+#include <ggml-backend.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -10,8 +11,6 @@
 
 #ifdef __APPLE__
 #include <sys/sysctl.h>
-
-#include <array>
 #endif
 
 namespace kvsplit::host {
@@ -46,20 +45,7 @@ int default_threads() {
 }
 
 std::string processor_name() {
-#ifdef __APPLE__
-  std::array<char, 256> name{};
-  std::size_t size = name.size() - 1;
-  if (sysctlbyname("machdep.cpu.brand_string", name.data(), &size, nullptr, 0) == 0) {
-    return name.data();
-  }
-#else
-  std::ifstream processors("/proc/cpuinfo");
-  for (std::string line; std::getline(processors, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-#endif
-  return "unknown processor";
+  return ggml_backend_dev_description(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
 }
 
 std::uint64_t peak_rss_bytes() {

@@ -8,7 +8,7 @@ namespace kvsplit::host {
 /// Threads that arithmetic is worth: the physical cores this process may run on.
 int default_threads();
 
-/// The processor, as the system calls it.
+/// The processor, as the system calls it. After start() (host/backend.h).
 std::string processor_name();
 
 /// Most memory this process has had resident, in bytes.

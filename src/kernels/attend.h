@@ -14,23 +14,30 @@ namespace kvsplit {
 inline constexpr int cells_per_step = 64;  ///< cells that share one softmax step: those of a tile
 inline constexpr int max_query_rows = 64;  ///< query rows of one task
 inline constexpr int max_kernel_head_dim = 256;
-inline constexpr int max_head_groups = max_kernel_head_dim / 16;
+/// Groups of keys that queries meet: a quarter may be met twice, see QueryRows, and one that
+/// belongs to the place in a frame (codec/head_map.h) as well.
+inline constexpr int max_head_groups = max_kernel_head_dim / 16 * 5 / 4 + 2;
+inline constexpr int max_query_channels = max_head_groups * 16;
 
 /// The tiles of one group of 16 channels of one head (layout: codec/tile_layout.h).
 struct GroupTiles {
-  const std::byte* tiles = nullptr;  ///< the tile of cell 0
+  const std::byte* tiles = nullptr;  ///< the tile of cell 0, or else first_tile
   std::size_t tile_stride = 0;       ///< bytes from tile to tile
   int bits = 0;                      ///< 1 … 8, or 16
+  int short_scale_base = -1;         ///< what short scale codes count from; -1: they are whole
+  std::int64_t first_tile = 0;
 };
 
 /// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in
 /// them, so that weights are powers of two. Row r's part for group g of the keys, 16 channels:
 ///   log2(e) · scale · q · k = scale_k · (scale[r, g] · Σ codes[r, c] · code_k[c] + offset[r, g])
 /// with offset = −scale[r, g] · code_middle(bits of g) · Σ codes[r, c].
+/// A group of keys that is listed twice meets codes of a query's channels and then codes of what
+/// those left over.
 struct QueryRows {
   int n_rows = 0;
-  const std::int8_t* codes = nullptr;  ///< [n_rows, max_kernel_head_dim]
-  const float* numbers = nullptr;      ///< [n_rows, max_kernel_head_dim], scaled; for 16 bits
+  const std::int8_t* codes = nullptr;  ///< [n_rows, max_query_channels]
+  const float* numbers = nullptr;      ///< [n_rows, max_query_channels], scaled; for 16 bits
   const float* scales = nullptr;       ///< [n_rows, max_head_groups]
   const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
 };
@@ -56,7 +63,9 @@ struct alignas(64) KernelScratch {
   float keep[max_query_rows];  ///< what a step does to the sums: out · keep + step · fresh
   float fresh[max_query_rows];
   std::int16_t weights[max_query_rows][cells_per_step];
-  std::uint8_t key_codes[cells_per_step * max_kernel_head_dim];
+  std::uint8_t key_codes[cells_per_step * max_query_channels];
+  std::uint8_t key_scales[max_head_groups][cells_per_step];  ///< made of short ones
+  std::uint8_t value_scales[cells_per_step];
   std::int16_t values[2][cells_per_step * 16];
   std::int16_t value_factors[cells_per_step];
 };
@@ -89,6 +98,9 @@ struct KernelTable {
   const char* name;
   bool (*supported)();
   void (*attend)(const AttendTask&);
+  /// out[n_out] = in[n] · the first n_out columns of matrix[n, n_columns]; multiples of 16.
+  void (*multiply)(const float* matrix, int n, int n_columns, int n_out, const float* in,
+                   float* out);
 };
 
 /// Compiled in, best first, whether this processor has them or not.

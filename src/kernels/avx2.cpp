@@ -28,7 +28,7 @@ namespace {
 
 namespace kvsplit::avx2 {
 
-const KernelTable table{"avx2", [] { return cpu_features().avx2; }, attend};
+const KernelTable table{"avx2", [] { return cpu_features().avx2; }, attend, multiply};
 
 }  // namespace kvsplit::avx2
 

@@ -32,7 +32,7 @@ namespace {
 
 namespace kvsplit::avx512 {
 
-const KernelTable table{"avx512", [] { return cpu_features().avx512; }, attend};
+const KernelTable table{"avx512", [] { return cpu_features().avx512; }, attend, multiply};
 
 }  // namespace kvsplit::avx512
 

@@ -28,7 +28,7 @@ namespace {
 
 namespace kvsplit::avx_vnni {
 
-const KernelTable table{"avx_vnni", [] { return cpu_features().avx_vnni; }, attend};
+const KernelTable table{"avx_vnni", [] { return cpu_features().avx_vnni; }, attend, multiply};
 
 }  // namespace kvsplit::avx_vnni
 

@@ -15,7 +15,7 @@ namespace {
 
 }  // namespace
 
-const KernelTable table{"neon", [] { return true; }, attend};
+const KernelTable table{"neon", [] { return true; }, attend, multiply};
 
 }  // namespace kvsplit::neon
 

@@ -27,7 +27,7 @@ namespace {
 
 namespace kvsplit::neon_dot {
 
-const KernelTable table{"neon_dot", [] { return cpu_features().neon_dot; }, attend};
+const KernelTable table{"neon_dot", [] { return cpu_features().neon_dot; }, attend, multiply};
 
 }  // namespace kvsplit::neon_dot
 

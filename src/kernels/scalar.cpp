@@ -10,6 +10,6 @@ namespace {
 
 }  // namespace
 
-const KernelTable table{"scalar", [] { return true; }, attend};
+const KernelTable table{"scalar", [] { return true; }, attend, multiply};
 
 }  // namespace kvsplit::scalar

@@ -6,7 +6,6 @@
 #include <ctime>
 #include <filesystem>
 
-#include "base/error.h"
 #include "host/process.h"
 #include "kernels/attend.h"
 #include "kvsplit_build_config.h"
@@ -14,23 +13,21 @@
 namespace kvsplit::measure {
 
 const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache) {
-  const host::Model* const model = cache.engine == host::Engine::kvsplit ? set.packed : set.stock;
-  if (model == nullptr) throw Error(cache.name() + ": there is no model to measure it on");
-  return *model;
+  return *(cache.engine == host::Engine::kvsplit ? set.packed : set.stock);
 }
 
 Setting describe_setting(const CacheSet& set) {
-  const std::string& file = model_for(set, set.caches[0]).file();
-  Setting setting;
-  setting.model = std::filesystem::path(file).filename().string();
-  setting.kvsplit = build_config::version;
-  setting.llama_cpp = build_config::llama_cpp_version;
-  setting.ggml = build_config::ggml_version;
-  setting.cpu = host::processor_name();
-  setting.kernels = kernels().name;
-  setting.threads = set.n_threads;
-  setting.date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  return setting;
+  const std::filesystem::path file = model_for(set, set.caches[0]).file();
+  return {
+      .model = file.filename().string(),
+      .kvsplit = build_config::version,
+      .llama_cpp = build_config::llama_cpp_version,
+      .ggml = build_config::ggml_version,
+      .cpu = host::processor_name(),
+      .kernels = kernels().name,
+      .threads = set.n_threads,
+      .date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))),
+  };
 }
 
 std::vector<CacheRecord> make_records(const CacheSet& set) {

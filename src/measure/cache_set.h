@@ -15,6 +15,7 @@ namespace kvsplit::measure {
 
 /// Called every second or so while something is measured: what, and how much of it is done (0 … 1).
 using Progress = std::function<void(const std::string& what, double done)>;
+inline void no_progress(const std::string& /*what*/, double /*done*/) {}
 
 /// Caches that are measured side by side, and the models that they are made on.
 struct CacheSet {
@@ -22,10 +23,10 @@ struct CacheSet {
   const host::Model* stock = nullptr;   ///< … and elsewhere, for llama.cpp's own; or null
   std::span<const host::CacheChoice> caches;  ///< the first is the baseline
   int n_threads = 1;
-  Progress progress;  ///< may be empty
+  Progress progress = no_progress;
 };
 
-/// Error: there is no model for that cache.
+/// The one that the cache is made on.
 const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache);
 
 /// What is known before anything is measured, for a heading.

@@ -1,45 +1,125 @@
 #include "measure/comparison.h"
 
-#include "base/error.h"
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <future>
+
 #include "host/process.h"
-#include "measure/quality.h"
+#include "measure/distribution.h"
 #include "measure/size.h"
 #include "measure/speed.h"
 
 namespace kvsplit::measure {
 namespace {
 
-/// Where the memory for a cache of the whole context cannot be had, a smaller one is measured; the
-/// record says which.
 void add_sizes(const ComparisonCall& call, std::vector<CacheRecord>& records) {
   if (call.packed == nullptr) return;
-  int n_context = call.size_context > 0 ? call.size_context : call.window;
-  std::vector<host::CacheSize> sizes;
-  while (sizes.empty()) {
-    try {
-      sizes = measure_sizes(*call.packed, n_context, call.caches);
-    } catch (const Error&) {
-      if (n_context / 2 < call.window) throw;
-      n_context /= 2;
-    }
-  }
+  const int n_context = call.size_context > 0 ? call.size_context : call.window;
+  const auto sizes = measure_sizes(*call.packed, n_context, call.caches);
   for (std::size_t i = 0; i < records.size(); ++i) {
     const host::CacheSize& size = sizes[i];
     records[i].kv_bytes = size.bytes();
     records[i].kv_context = n_context;
-    const auto all_in = [](std::size_t bytes, std::size_t numbers) {
-      return 8.0 * static_cast<double>(bytes) / static_cast<double>(numbers);
-    };
-    if (size.k_numbers > 0) records[i].k_bits_all_in = all_in(size.k_bytes, size.k_numbers);
-    if (size.v_numbers > 0) records[i].v_bits_all_in = all_in(size.v_bytes, size.v_numbers);
+    if (size.k_numbers > 0) records[i].k_bits_all_in = 8.0 * size.k_bytes / size.k_numbers;
+    if (size.v_numbers > 0) records[i].v_bits_all_in = 8.0 * size.v_bytes / size.v_numbers;
+  }
+}
+
+/// Sums over the scored tokens of one context, in their order whatever the number of threads.
+struct Tally {
+  double log_likelihood = 0;
+  double kl = 0, kl_squared = 0;
+  std::int64_t n_same_top = 0, n_scored = 0;
+
+  void add(const Divergence& at) {
+    log_likelihood += at.log_likelihood;
+    kl += at.kl;
+    kl_squared += at.kl * at.kl;
+    n_same_top += at.same_top ? 1 : 0;
+    ++n_scored;
+  }
+
+  void write(CacheRecord& record) const {
+    const auto n = static_cast<double>(n_scored);
+    const double kl_mean = kl / n;
+    const double variance = std::max(0.0, kl_squared / n - kl_mean * kl_mean);
+    record.ppl = std::exp(-log_likelihood / n);
+    record.kl_mean = kl_mean;
+    record.kl_stderr = n_scored > 1 ? std::sqrt(variance / (n - 1)) : 0;
+    record.same_top_percent = 100.0 * n_same_top / n;
+    record.scored_tokens = n_scored;
+  }
+};
+
+/// Calls f(i) for 0 <= i < n on several threads; an exception is passed on.
+template <class Function>
+void parallel_for(std::size_t n, int n_threads, const Function& f) {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < n; i = next++) f(i);
+  };
+  std::vector<std::future<void>> others;
+  for (int t = 1; t < n_threads; ++t) others.push_back(std::async(std::launch::async, work));
+  work();
+  for (std::future<void>& other : others) other.get();
+}
+
+/// Row i of the logits that both contexts hold predicts targets[i].
+void score(const host::Context& context, const host::Context& baseline,
+           std::span<const host::Token> targets, int n_threads, Tally& tally) {
+  const std::size_t n_vocab = context.n_vocab();
+  std::vector<Divergence> found(targets.size());
+  parallel_for(found.size(), n_threads, [&](std::size_t i) {
+    found[i] = compare(context.logits().subspan(i * n_vocab, n_vocab),
+                       baseline.logits().subspan(i * n_vocab, n_vocab), targets[i]);
+  });
+  for (const Divergence& at : found) tally.add(at);
+}
+
+/// Decodes a window in all contexts, piece by piece, and compares each piece's predictions with
+/// those of the first context, the baseline, at once: nothing grows with the text.
+void score_window(const ComparisonCall& call, const Contexts& contexts, int window,
+                  std::vector<Tally>& tallies) {
+  const std::size_t length = call.window;
+  const auto text = call.tokens.subspan(window * length, length);
+  std::vector<host::Token> tokens(text.begin(), text.end());
+  const host::Model& model = model_for(call, call.caches[0]);
+  if (model.starts_with_bos()) tokens[0] = model.bos();
+  for (const auto& context : contexts) context->clear();
+
+  std::size_t n_tokens = 0;
+  for (std::size_t at = 0; at < length; at += n_tokens) {
+    const bool is_scored = at >= length / 2;
+    const std::size_t most = is_scored ? contexts[0]->n_outputs() : contexts[0]->n_batch();
+    n_tokens = std::min(most, (is_scored ? length : length / 2) - at);
+    const auto piece = std::span(tokens).subspan(at, n_tokens);
+    // The window's last token has no successor to predict.
+    const auto targets = std::span(tokens).subspan(at + 1, std::min(n_tokens, length - 1 - at));
+    for (std::size_t i = 0; i < contexts.size(); ++i) {
+      contexts[i]->decode(piece, is_scored ? 0 : n_tokens);
+      if (is_scored) score(*contexts[i], *contexts[0], targets, call.n_threads, tallies[i]);
+      const double n_decoded = at + n_tokens * (i + 1.0) / contexts.size();
+      call.progress("perplexity", (window + n_decoded / length) / call.n_windows);
+    }
+  }
+}
+
+/// What each cache does to the model's predictions. Afterwards each context holds the last window.
+void add_quality(const ComparisonCall& call, const Contexts& contexts,
+                 std::vector<CacheRecord>& records) {
+  std::vector<Tally> tallies(contexts.size());
+  for (int i = 0; i < call.n_windows; ++i) score_window(call, contexts, i, tallies);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    tallies[i].write(records[i]);
+    records[i].ppl_change_percent = 100.0 * (*records[i].ppl / *records[0].ppl - 1.0);
+    records[i].context = call.window;
   }
 }
 
 }  // namespace
 
-int windows_in(std::size_t n_tokens, int window) {
-  return static_cast<int>(n_tokens / static_cast<std::size_t>(window));
-}
+int windows_in(std::size_t n_tokens, int window) { return static_cast<int>(n_tokens / window); }
 
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   std::vector<CacheRecord> records = make_records(call);
@@ -60,6 +140,11 @@ std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   if (is_timed) add_speeds(speed, measure_speed(contexts, speed), records);
   for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
   return records;
+}
+
+int piece_tokens(int n_vocab) {
+  constexpr int most_floats = 8 << 20;
+  return std::clamp(most_floats / n_vocab, 32, 128);
 }
 
 }  // namespace kvsplit::measure

@@ -16,6 +16,10 @@ struct ComparisonCall : CacheSet {
 int windows_in(std::size_t n_tokens, int window);
 
 /// Everything that can be said of the caches on this text: one record each, in their order.
+/// A window's first token makes way for BOS where the model wants it, as llama-perplexity has it.
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call);
+
+/// Most rows of logits that are had at once: their memory is bounded whatever the vocabulary.
+int piece_tokens(int n_vocab);
 
 }  // namespace kvsplit::measure

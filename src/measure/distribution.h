@@ -7,12 +7,9 @@ namespace kvsplit::measure {
 /// How a next-token distribution differs from the baseline's at one position.
 struct Divergence {
   double log_likelihood = 0;  ///< ln of the probability given to the token that came
-  double kl = 0;              ///< KL(baseline ‖ this), in nats
+  double kl = 0;              ///< KL(baseline ‖ this), in nats; 0 of the baseline itself
   bool same_top = false;      ///< both find the same token most likely
 };
-
-/// logits: [n_vocab]. The log probability of `token`.
-double log_likelihood(std::span<const float> logits, int token);
 
 /// logits, baseline: [n_vocab] of the same position; `token` is the one that came.
 /// Error: they are not numbers.

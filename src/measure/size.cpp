@@ -1,6 +1,6 @@
 #include "measure/size.h"
 
-#include <algorithm>
+#include <ggml.h>
 
 namespace kvsplit::measure {
 namespace {
@@ -17,20 +17,26 @@ host::CacheSize allocate(const host::Model& model, int n_context, const host::Ca
   return host::Context(model, options).cache_size();
 }
 
+std::size_t stock_bytes(const std::string& type, std::size_t numbers) {
+  return ggml_row_size(static_cast<ggml_type>(host::cache_type(type)), numbers);
+}
+
 }  // namespace
 
 std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_context,
                                            std::span<const host::CacheChoice> choices) {
   std::vector<host::CacheSize> sizes;
-  host::CacheSize held;  // the same numbers whatever their bits
   for (const host::CacheChoice& choice : choices) {
     if (choice.engine == host::Engine::kvsplit) {
-      held = allocate(model, n_context, choice);
-      sizes.push_back(held);
-    } else {
-      if (held.k_numbers == 0) held = allocate(model, n_context, host::kvsplit_cache({16, 16}));
-      sizes.push_back(host::stock_cache_size(choice, held));
+      sizes.push_back(allocate(model, n_context, choice));
+      continue;
     }
+    // Any cache holds the same numbers, whatever their bits.
+    host::CacheSize size =
+        sizes.empty() ? allocate(model, n_context, host::kvsplit_cache({16, 16})) : sizes[0];
+    size.k_bytes = stock_bytes(choice.k_type, size.k_numbers);
+    size.v_bytes = stock_bytes(choice.v_type, size.v_numbers);
+    sizes.push_back(size);
   }
   return sizes;
 }
@@ -41,12 +47,10 @@ CacheCost measure_cost(const host::Model& model, const host::CacheChoice& choice
   constexpr int step = 4096;
   const int window = model.facts().sliding_window + usual_batch;
   const int lower = step * (window / step + 1);
-  const auto at_lower = static_cast<double>(allocate(model, lower, choice).bytes());
-  const auto at_upper = static_cast<double>(allocate(model, lower + step, choice).bytes());
-  CacheCost cost;
-  cost.bytes_per_token = (at_upper - at_lower) / step;
-  cost.fixed_bytes = at_lower - cost.bytes_per_token * lower;
-  return cost;
+  const double at_lower = allocate(model, lower, choice).bytes();
+  const double at_upper = allocate(model, lower + step, choice).bytes();
+  const double bytes_per_token = (at_upper - at_lower) / step;
+  return {bytes_per_token, at_lower - bytes_per_token * lower};
 }
 
 }  // namespace kvsplit::measure

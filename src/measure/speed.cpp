@@ -1,7 +1,12 @@
 #include "measure/speed.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <random>
+
+#include "host/process.h"
 
 namespace kvsplit::measure {
 namespace {
@@ -12,95 +17,96 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-double median(std::span<const double> sorted) {
-  const std::size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 class Run {
  public:
   Run(const Contexts& contexts, const SpeedCall& call)
-      : contexts_(contexts), call_(call), speeds_(contexts.size()), seconds_(contexts.size()) {
+      : contexts_(contexts), call_(call), speeds_(contexts.size()) {
     for (const auto& context : contexts_) {
-      all_work_ += std::max(0, call_.depth - context->n_past());
-      all_work_ += call_.rounds * (call_.prompt_tokens + work_of_single * call_.decode_tokens);
+      n_tokens_ += std::max(0, call_.depth - context->n_past());
+      n_tokens_ += call_.rounds * (call_.prompt_tokens + call_.decode_tokens);
     }
   }
 
   std::vector<Speed> measure() {
     for (int round = 0; round < call_.rounds; ++round) {
       for (std::size_t turn = 0; turn < contexts_.size(); ++turn) {
-        const std::size_t i = (turn + static_cast<std::size_t>(round)) % contexts_.size();
-        if (round == 0 || call_.seconds_per_cache == 0 || seconds_[i] < call_.seconds_per_cache) {
-          measure_once(i);
-        }
+        const std::size_t i = (turn + round) % contexts_.size();
+        const bool is_slow =
+            call_.seconds_per_cache > 0 && speeds_[i].seconds >= call_.seconds_per_cache;
+        if (round == 0 || !is_slow) measure_once(*contexts_[i], speeds_[i]);
       }
     }
     return std::move(speeds_);
   }
 
  private:
-  static constexpr double work_of_single = 4;  ///< about, in tokens of a prompt
-
-  void measure_once(std::size_t i) {
+  void measure_once(host::Context& context, Speed& speed) {
     const auto start = Clock::now();
-    host::Context& context = *contexts_[i];
-    if (call_.prompt_tokens > 0) speeds_[i].prompt.push_back(prompt_tps(context));
-    if (call_.decode_tokens > 0) speeds_[i].decode.push_back(decode_tps(context));
-    seconds_[i] += seconds_since(start);
-  }
-
-  double prompt_tps(host::Context& context) {
-    go_to_depth(context);
-    const auto start = Clock::now();
-    decode_until(context, call_.depth + call_.prompt_tokens);
-    return call_.prompt_tokens / seconds_since(start);
-  }
-
-  double decode_tps(host::Context& context) {
-    go_to_depth(context);
-    decode(context, 1);  // the first of a run builds a new graph
-    const auto start = Clock::now();
-    for (int i = 0; i < call_.decode_tokens; ++i) decode(context, 1);
-    const double tps = call_.decode_tokens / seconds_since(start);
-    report(work_of_single * call_.decode_tokens);
-    return tps;
+    if (call_.prompt_tokens > 0) {
+      go_to_depth(context);
+      speed.prompt.push_back(tokens_per_second(context, call_.prompt_tokens, context.n_batch()));
+    }
+    if (call_.decode_tokens > 0) {
+      go_to_depth(context);
+      decode(context, 1, 1);  // the first of a run builds a new graph
+      speed.decode.push_back(tokens_per_second(context, call_.decode_tokens, 1));
+    }
+    speed.seconds += seconds_since(start);
   }
 
   void go_to_depth(host::Context& context) {
     if (context.n_past() > call_.depth && !context.truncate(call_.depth)) context.clear();
-    decode_until(context, call_.depth);
+    decode(context, call_.depth - context.n_past(), context.n_batch());
   }
 
-  void decode_until(host::Context& context, int n_past) {
-    while (context.n_past() < n_past) {
-      const int n_tokens = std::min(context.n_batch(), n_past - context.n_past());
-      decode(context, n_tokens);
-      report(n_tokens);
+  double tokens_per_second(host::Context& context, int n_tokens, int n_at_once) {
+    const auto start = Clock::now();
+    decode(context, n_tokens, n_at_once);
+    return n_tokens / seconds_since(start);
+  }
+
+  /// With logits of the last token each time, as a program that generates text takes them.
+  void decode(host::Context& context, int n_tokens, int n_at_once) {
+    for (const int end = context.n_past() + n_tokens; context.n_past() < end;) {
+      const int from = context.n_past();
+      std::vector<host::Token> tokens(std::min(n_at_once, end - from));
+      for (std::size_t i = 0; i < tokens.size(); ++i) {
+        tokens[i] = call_.tokens[(from + i) % call_.tokens.size()];
+      }
+      context.decode(tokens, tokens.size() - 1);
+      n_decoded_ += tokens.size();
+      call_.progress(call_.what, std::min(1.0, n_decoded_ / n_tokens_));
     }
-  }
-
-  /// Logits of the last token, as a program that generates text takes them.
-  void decode(host::Context& context, int n_tokens) {
-    const auto from = static_cast<std::size_t>(context.n_past());
-    std::vector<host::Token> tokens(static_cast<std::size_t>(n_tokens));
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      tokens[i] = call_.tokens[(from + i) % call_.tokens.size()];
-    }
-    context.decode(tokens, tokens.size() - 1);
-  }
-
-  void report(double work) {
-    work_ += work;
-    if (call_.progress) call_.progress("speed", std::min(1.0, work_ / all_work_));
   }
 
   const Contexts& contexts_;
   const SpeedCall& call_;
   std::vector<Speed> speeds_;
-  std::vector<double> seconds_;  ///< that each context has taken
-  double all_work_ = 0, work_ = 0;
+  double n_tokens_ = 0, n_decoded_ = 0;
 };
+
+double median(std::span<const double> sorted) {
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/// The same ones in every run. BOS first where the model wants it, as llama-bench has it.
+std::vector<host::Token> random_tokens(const host::Model& model, int n_tokens) {
+  std::mt19937 generator(1);
+  std::uniform_int_distribution<host::Token> any(0, model.n_vocab() - 1);
+  std::vector<host::Token> tokens(n_tokens);
+  for (host::Token& token : tokens) token = any(generator);
+  if (model.starts_with_bos()) tokens[0] = model.bos();
+  return tokens;
+}
+
+/// One round that does not count: the first one pays for memory that nobody has touched yet.
+void warm_up(const Contexts& contexts, SpeedCall speed) {
+  speed.rounds = 1;
+  speed.decode_tokens = std::min(speed.decode_tokens, 1);
+  speed.what = "warming up";
+  measure_speed(contexts, speed);
+}
 
 }  // namespace
 
@@ -133,6 +139,31 @@ Rate rate(std::span<const double> rounds, std::span<const double> baseline) {
   for (std::size_t i = 0; i < ratios.size(); ++i) ratios[i] = rounds[i] / baseline[i];
   std::sort(ratios.begin(), ratios.end());
   return {median(sorted), sorted.front(), sorted.back(), median(ratios)};
+}
+
+std::vector<CacheRecord> bench_caches(const BenchCall& call) {
+  SpeedCall speed = call.speed;
+  speed.progress = call.progress;
+  speed.depth = call.depths.back();
+  host::ContextOptions options;
+  options.n_context = cells_for_speed(speed);
+  options.n_batch = 2048;
+  options.n_outputs = 1;
+  const Contexts contexts = make_contexts(call, options);
+  const auto tokens = random_tokens(model_for(call, call.caches[0]), options.n_context);
+  speed.tokens = tokens;
+
+  std::vector<CacheRecord> records;
+  for (const int depth : call.depths) {
+    speed.depth = depth;
+    if (records.empty()) warm_up(contexts, speed);
+    speed.what = fmt::format("depth {}", depth);
+    std::vector<CacheRecord> at_depth = make_records(call);
+    add_speeds(speed, measure_speed(contexts, speed), at_depth);
+    records.insert(records.end(), at_depth.begin(), at_depth.end());
+  }
+  for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
+  return records;
 }
 
 }  // namespace kvsplit::measure

@@ -8,6 +8,7 @@ namespace kvsplit::measure {
 struct Speed {
   std::vector<double> prompt;  ///< tokens of a prompt piece
   std::vector<double> decode;  ///< tokens one by one
+  double seconds = 0;          ///< that measuring took
 };
 
 struct SpeedCall {
@@ -19,7 +20,8 @@ struct SpeedCall {
   /// A cache that has taken this long is left out of further rounds: slow caches are measured
   /// once, fast ones, which noise disturbs more, in every round. 0 = none is left out.
   double seconds_per_cache = 0;
-  Progress progress;  ///< may be empty
+  Progress progress = no_progress;
+  std::string what = "speed";  ///< for progress
 };
 
 /// Cells that a context must have for measure_speed().
@@ -37,5 +39,15 @@ void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
 /// `rounds` and `baseline`: what was measured in round 0, 1, … of each, at least one. Rounds that
 /// only one of them has do not count for the ratio.
 Rate rate(std::span<const double> rounds, std::span<const double> baseline);
+
+/// Speed at several depths, on random tokens and in batches like those of llama-bench.
+struct BenchCall : CacheSet {
+  std::span<const int> depths;  ///< rising
+  SpeedCall speed;              ///< all but its tokens, depth and progress
+};
+
+/// A record per depth and cache: all caches of the first depth, then those of the next. Ratios are
+/// to the first cache at the same depth.
+std::vector<CacheRecord> bench_caches(const BenchCall& call);
 
 }  // namespace kvsplit::measure

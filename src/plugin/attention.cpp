@@ -1,4 +1,5 @@
-#include "base/error.h"
+#include <bit>
+
 #include "plugin/buffer.h"
 #include "plugin/work.h"
 
@@ -6,12 +7,7 @@ namespace kvsplit::plugin {
 namespace {
 
 void run(const Work& work, const ggml_tensor& /*node*/, Worker worker) {
-  attend(work.cache->rows(), work.values->rows(), work.attention, *work.workspace, worker);
-  if (worker.index > 0) return;
-  for (const HostedTensor* cache : {work.cache, work.values}) {
-    if (cache->sees_refused(work.attention))
-      throw Error(std::string("refused session, ") + foreign_session);
-  }
+  attend(*work.cache, *work.values, work.attention, *work.workspace, worker);
 }
 
 // A view for attention shows all heads of the first n_kv cells of some streams. Which is the first
@@ -47,6 +43,7 @@ std::string plan_attention(const ggml_tensor& node, Work& work) {
     return "not an attention on all heads";
   }
   call.n_heads = q.ne[2];
+  call.head_dim = static_cast<int>(q.ne[0]);
   call.n_tokens = q.ne[1];
   call.n_streams = q.ne[3];
   call.n_kv = k.ne[1];
@@ -62,9 +59,9 @@ std::string plan_attention(const ggml_tensor& node, Work& work) {
     call.mask_heads = mask->ne[2];
     call.mask_streams = mask->ne[3];
   }
-  std::memcpy(&call.scale, &node.op_params[0], sizeof(float));
-  std::memcpy(&call.max_bias, &node.op_params[1], sizeof(float));
-  std::memcpy(&call.softcap, &node.op_params[2], sizeof(float));
+  call.scale = std::bit_cast<float>(node.op_params[0]);
+  call.max_bias = std::bit_cast<float>(node.op_params[1]);
+  call.softcap = std::bit_cast<float>(node.op_params[2]);
   if (node.src[4] != nullptr) call.sinks = static_cast<const float*>(node.src[4]->data);
   call.out = static_cast<float*>(node.data);
   return {};

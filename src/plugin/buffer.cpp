@@ -1,5 +1,6 @@
 #include "plugin/buffer.h"
 
+#include <cstring>
 #include <memory>
 #include <utility>
 

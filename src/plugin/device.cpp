@@ -1,8 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/no_throw.h"
@@ -19,13 +18,13 @@ namespace {
 
 constexpr const char* device_name = "KVSPLIT";
 
-struct Backend {
-  std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> cpu{nullptr, ggml_backend_free};
+struct Backend : ggml_backend {
+  ggml_backend_ptr cpu;
   GraphRewriter graph;
   int n_threads = GGML_DEFAULT_N_THREADS;
 };
 
-Backend& backend_of(ggml_backend* backend) { return *static_cast<Backend*>(backend->context); }
+Backend& backend_of(ggml_backend* backend) { return static_cast<Backend&>(*backend); }
 
 ggml_status compute(ggml_backend* backend, ggml_cgraph* graph) {
   Backend& ours = backend_of(backend);
@@ -38,31 +37,25 @@ ggml_status compute(ggml_backend* backend, ggml_cgraph* graph) {
   return status;
 }
 
-void free_backend(ggml_backend* backend) {
-  const std::unique_ptr<Backend> ours(&backend_of(backend));
-  const std::unique_ptr<ggml_backend> whole(backend);
-}
-
 ggml_backend* make_backend(ggml_backend_dev_t device, const char* parameters) {
   static ggml_guid guid = {'k', 'v', 's', 'p', 'l', 'i', 't', ' ', 'd', 'e', 'v', 'i', 'c', 'e'};
   auto ours = std::make_unique<Backend>();
   ours->cpu.reset(ggml_backend_dev_init(cpu_device(), parameters));
   if (!ours->cpu) return nullptr;
-  auto backend = std::make_unique<ggml_backend>();
-  backend->guid = &guid;
-  backend->iface.get_name = [](ggml_backend*) { return device_name; };
-  backend->iface.free = free_backend;
-  backend->iface.graph_compute = NoThrow<compute, GGML_STATUS_FAILED, report_refused>::call;
-  backend->device = device;
-  backend->context = ours.release();
-  return backend.release();
+  ours->guid = &guid;
+  ours->iface.get_name = [](ggml_backend*) { return device_name; };
+  ours->iface.free = [](ggml_backend* backend) {
+    const std::unique_ptr<Backend> freed(&backend_of(backend));
+  };
+  ours->iface.graph_compute = NoThrow<compute, GGML_STATUS_FAILED, report_refused>::call;
+  ours->device = device;
+  return ours.release();
 }
 
 // What hosts ask a registry for. The CPU's function is called, with what is the CPU's.
 template <const char* name, class... Arguments>
 void call_for_backend(ggml_backend* backend, Arguments... arguments) {
-  auto* const function = cpu_function<void(ggml_backend*, Arguments...)>(name);
-  if (function != nullptr) function(backend_of(backend).cpu.get(), arguments...);
+  call_cpu<void>(name, backend_of(backend).cpu.get(), arguments...);
 }
 
 void set_n_threads(ggml_backend* backend, int n_threads) {
@@ -71,28 +64,26 @@ void set_n_threads(ggml_backend* backend, int n_threads) {
 }
 
 ggml_backend_buffer_type** extra_buffer_types(ggml_backend_dev_t /*device*/) {
-  using Function = ggml_backend_buffer_type**(ggml_backend_dev_t);
-  auto* const get = cpu_function<Function>(extra_buffer_types_name);
-  return get == nullptr ? nullptr : get(cpu_device());
+  return call_cpu<ggml_backend_buffer_type**>(extra_buffer_types_name, cpu_device());
 }
 
 ggml_backend_feature* features(ggml_backend_reg* /*registry*/) {
-  auto* const get = cpu_function<ggml_backend_feature*(ggml_backend_reg*)>(features_name);
-  return get == nullptr ? nullptr : get(ggml_backend_dev_backend_reg(cpu_device()));
+  ggml_backend_reg* const cpu = ggml_backend_dev_backend_reg(cpu_device());
+  return call_cpu<ggml_backend_feature*>(features_name, cpu);
 }
 
 void* find_function(ggml_backend_reg* /*registry*/, const char* name) {
   const auto address = [](auto* function) { return reinterpret_cast<void*>(function); };
-  const std::string_view wanted = name;
-  if (wanted == set_n_threads_name) return address(set_n_threads);
-  if (wanted == set_abort_callback_name) {
-    return address(call_for_backend<set_abort_callback_name, ggml_abort_callback, void*>);
-  }
-  if (wanted == set_threadpool_name) {
-    return address(call_for_backend<set_threadpool_name, ggml_threadpool*>);
-  }
-  if (wanted == extra_buffer_types_name) return address(extra_buffer_types);
-  return wanted == features_name ? address(features) : nullptr;
+  const std::map<std::string_view, void*> functions = {
+      {set_n_threads_name, address(set_n_threads)},
+      {set_abort_callback_name,
+       address(call_for_backend<set_abort_callback_name, ggml_abort_callback, void*>)},
+      {set_threadpool_name, address(call_for_backend<set_threadpool_name, ggml_threadpool*>)},
+      {extra_buffer_types_name, address(extra_buffer_types)},
+      {features_name, address(features)},
+  };
+  const auto found = functions.find(name);
+  return found == functions.end() ? nullptr : found->second;
 }
 
 // Asks the CPU device about an operation. It declines what reads our buffers, as they are no host
@@ -122,8 +113,7 @@ bool has_better_place(const ggml_tensor& operation) {
     return false;
   }
   for (auto** type = extra_buffer_types(nullptr); type != nullptr && *type != nullptr; ++type) {
-    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> place(
-        ggml_backend_buft_alloc_buffer(*type, 0), ggml_backend_buffer_free);
+    const ggml_backend_buffer_ptr place(ggml_backend_buft_alloc_buffer(*type, 0));
     if (cpu_supports(operation, place.get())) return true;
   }
   return false;
@@ -179,8 +169,7 @@ ggml_backend_device* the_device(ggml_backend_reg* registry, std::size_t /*index*
 ggml_backend_reg* make_registry() {
   const std::string mismatch = host_mismatch();
   if (!mismatch.empty()) throw Error(mismatch);
-  read_environment();
-  report_loaded();
+  start();
   static ggml_backend_reg registry;
   registry.api_version = GGML_BACKEND_API_VERSION;
   registry.iface.get_name = [](ggml_backend_reg*) { return device_name; };

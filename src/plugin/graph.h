@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/shared.h"
@@ -26,25 +27,19 @@ class GraphRewriter {
   struct Replaced {
     GraphRewriter* owner = nullptr;
     Work work;
-    ggml_tensor* node = nullptr;
-    ggml_op op = GGML_OP_NONE;
-    OpParams params{};  ///< of a node that calls this; they go with its place
-  };
-  struct Moved {
-    ggml_tensor* tensor;
-    void* data;
+    const ggml_tensor* node = nullptr;  ///< as it was
+    OpParams params{};                  ///< of a node that calls this; they go with its place
   };
 
   static void run(ggml_tensor* node, int index, int count, void* data);
   void settle_caches(ggml_cgraph* graph);
   void rewrite_node(ggml_tensor* node);
   HostedTensor* packed_cache(ggml_tensor* tensor);
-  void replace(ggml_tensor* node, const Work& work);
 
   std::unique_ptr<Workspace> workspace_;
   std::deque<Replaced> replaced_;  ///< the first n_replaced_ are in use; places are kept
   std::size_t n_replaced_ = 0;
-  std::vector<Moved> moved_;
+  std::deque<std::pair<ggml_tensor*, ggml_tensor>> changed_;  ///< and what they were
   std::vector<const HostedTensor*> untold_;
   Shared<std::string> failure_;
 };

@@ -2,13 +2,15 @@
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
+#include <ggml-cpp.h>
 #include <ggml.h>
 
 #include <array>
-#include <cstring>
+#include <bit>
 #include <string>
 #include <string_view>
 
+#include "codec/rotation.h"
 #include "kvsplit_build_config.h"
 
 // All that differs between versions of the host. ggml's backend structures are not an installed
@@ -41,21 +43,31 @@ using OpParams = std::array<std::int32_t, GGML_MAX_OP_PARAMS / sizeof(std::int32
 /// The parameters of an operation that calls `function` with `data` on all threads. How they are
 /// laid out is ggml's affair: a node made by its public function shows it.
 inline OpParams custom_op_params(ggml_custom_op_t function, void* data) {
-  alignas(std::max_align_t) std::array<std::byte, 1024> memory;  // NOLINT(*-member-init)
-  const ggml_init_params init{memory.size(), memory.data(), true};
-  ggml_context* const context = ggml_init(init);
-  const ggml_tensor* const node = ggml_custom_4d(context, GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0,
-                                                 function, GGML_N_TASKS_MAX, data);
-  OpParams params;
-  std::memcpy(params.data(), node->op_params, sizeof(params));
-  ggml_free(context);
-  return params;
+  const ggml_context_ptr context(ggml_init({1024, nullptr, true}));
+  const ggml_tensor* const node = ggml_custom_4d(context.get(), GGML_TYPE_F32, 1, 1, 1, 1, nullptr,
+                                                 0, function, GGML_N_TASKS_MAX, data);
+  return std::to_array(node->op_params);
 }
 
 /// Views and the like, which only say where data are.
 inline bool computes_nothing(ggml_op op) {
   return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE ||
          op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
+}
+
+/// What a ROPE is told; planes are neighbours unless its mode says that they are not.
+inline RopeParameters rope_parameters(const ggml_tensor& rope) {
+  const auto number = [&](int i) { return std::bit_cast<float>(rope.op_params[i]); };
+  const ggml_tensor* const factors = rope.src[2];
+  return {.n_dims = rope.op_params[1],
+          .n_ctx_orig = rope.op_params[4],
+          .neighbours = (rope.op_params[2] & GGML_ROPE_TYPE_NEOX) == 0,
+          .freq_base = number(5),
+          .freq_scale = number(6),
+          .ext_factor = number(7),  // 8: a factor that turns nothing
+          .beta_fast = number(9),
+          .beta_slow = number(10),
+          .freq_factors = factors ? static_cast<const float*>(factors->data) : nullptr};
 }
 
 /// Functions that are found by name, the CPU backend's own too: in distributions that is a library
@@ -72,10 +84,13 @@ inline ggml_backend_dev_t cpu_device() {
   return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
 }
 
-template <class Function>
-Function* cpu_function(const char* name) {
+/// Calls one of them; where the CPU backend has none of that name, nothing happens.
+template <class Result, class... Arguments>
+Result call_cpu(const char* name, Arguments... arguments) {
   ggml_backend_reg* const registry = ggml_backend_dev_backend_reg(cpu_device());
-  return reinterpret_cast<Function*>(ggml_backend_reg_get_proc_address(registry, name));
+  auto* const function =
+      reinterpret_cast<Result (*)(Arguments...)>(ggml_backend_reg_get_proc_address(registry, name));
+  return function == nullptr ? Result() : function(arguments...);
 }
 
 }  // namespace kvsplit::plugin

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "base/error.h"
@@ -23,10 +22,9 @@ int first_channel(const ggml_tensor& view, const HostedTensor& cache) {
 class HostRope {
  public:
   HostRope(const ggml_tensor& node, const Work& work)
-      : backend_(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr),
-                 ggml_backend_free),
-        context_(ggml_init({1U << 16U, nullptr, true}), ggml_free) {
-    cpu_function<void(ggml_backend*, int)>(set_n_threads_name)(backend_.get(), 1);
+      : backend_(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)),
+        context_(ggml_init({1U << 16U, nullptr, true})) {
+    call_cpu<void>(set_n_threads_name, backend_.get(), 1);
     ggml_context* const context = context_.get();
     const std::int64_t n_heads = node.ne[1];
     rows_ = ggml_new_tensor_3d(context, GGML_TYPE_F32, work.cache->rows().head_dim(), n_heads,
@@ -34,9 +32,9 @@ class HostRope {
     shifts_ = ggml_new_tensor_1d(context, GGML_TYPE_I32, max_edited_rows);
     part_ = ggml_view_3d(context, rows_, node.ne[0], n_heads, max_edited_rows, rows_->nb[1],
                          rows_->nb[2], first_channel(node, *work.cache) * sizeof(float));
-    turned_ = ggml_rope_ext_inplace(context, part_, shifts_, node.src[2], work.params[1],
-                                    work.params[2], 0, 1, 1, 0, 1, 0, 0);
-    std::ranges::copy(work.params, std::begin(turned_->op_params));
+    turned_ = ggml_rope_ext_inplace(context, part_, shifts_, node.src[2], node.op_params[1],
+                                    node.op_params[2], 0, 1, 1, 0, 1, 0, 0);
+    std::ranges::copy(node.op_params, std::begin(turned_->op_params));
     graph_ = ggml_new_graph_custom(context, 8, false);
     ggml_build_forward_expand(graph_, turned_);
   }
@@ -52,8 +50,8 @@ class HostRope {
   }
 
  private:
-  std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)> backend_;
-  std::unique_ptr<ggml_context, decltype(&ggml_free)> context_;
+  ggml_backend_ptr backend_;
+  ggml_context_ptr context_;
   ggml_tensor *rows_, *shifts_, *part_, *turned_;
   ggml_cgraph* graph_;
 };
@@ -61,9 +59,9 @@ class HostRope {
 void rope(const Work& work, const ggml_tensor& node, Worker worker) {
   const auto* const shifts = static_cast<const std::int32_t*>(node.src[1]->data);
   HostRope host(node, work);
-  const auto is_turned = [&](std::int64_t row) { return shifts[row] != 0; };
+  const auto shift = [&](std::int64_t row) { return shifts[row]; };
   const auto turn = [&](DecodedRows decoded) { host.turn(decoded, shifts); };
-  edit_rows(work.cache->rows(), is_turned, turn, worker);
+  edit_rows(work.cache->rows(), shift, turn, worker);
 }
 
 // `numbers`: f32, of the channels that `view` shows.
@@ -77,20 +75,8 @@ void decode(const Work& work, const ggml_tensor& node, Worker worker) {
 }
 
 void encode(const Work& work, const ggml_tensor& node, Worker worker) {
-  const auto is_turned = [&](std::int64_t row) { return work.turned.empty() || work.turned[row]; };
-  encode_parts(work.cache->rows(), parts(work, node, *node.src[0]), is_turned, worker);
-}
-
-// Finds the rows that the ROPE before a copy turns. It is an input that tells them, set before the
-// graph is computed; when the copy is made, its memory may be another's.
-void find_turned_rows(const ggml_tensor* node, Work& work) {
-  while (node != nullptr && node->op != GGML_OP_ROPE) {
-    node = node->op == GGML_OP_MUL_MAT ? node->src[1] : node->src[0];
-  }
-  const std::int64_t n_rows = work.cache->nominal().cells.n_rows();
-  if (node == nullptr || node->src[1]->op != GGML_OP_NONE || node->src[1]->ne[0] != n_rows) return;
-  const auto* const shifts = static_cast<const std::int32_t*>(node->src[1]->data);
-  work.turned.assign(shifts, shifts + n_rows);
+  const auto shift = [&](auto row) { return work.positions.empty() ? 1 : work.positions[row]; };
+  encode_parts(work.cache->rows(), parts(work, node, *node.src[0]), shift, worker);
 }
 
 bool is_rope_by_rows(const ggml_tensor& node) {
@@ -103,6 +89,17 @@ bool is_f32_like(const ggml_tensor& numbers, const ggml_tensor& view) {
 }
 
 }  // namespace
+
+const ggml_tensor* find_rope_input(const ggml_tensor* node, bool through_products, std::int64_t n,
+                                   Work& work) {
+  while (node != nullptr && node->op != GGML_OP_ROPE) {
+    node = through_products && node->op == GGML_OP_MUL_MAT ? node->src[1] : node->src[0];
+  }
+  if (node == nullptr || node->src[1]->op != GGML_OP_NONE || node->src[1]->ne[0] != n) return {};
+  const auto* const numbers = static_cast<const std::int32_t*>(node->src[1]->data);
+  work.positions.assign(numbers, numbers + n);
+  return node;
+}
 
 std::string plan_key_shift(const ggml_tensor& node, const ggml_tensor& view, Work& work) {
   const NominalRows& nominal = work.cache->nominal();
@@ -117,7 +114,7 @@ std::string plan_key_shift(const ggml_tensor& node, const ggml_tensor& view, Wor
     return "not a shift of all rows";
   }
   work.run = in_place ? rope : writes ? encode : decode;
-  if (writes && !in_place) find_turned_rows(&node, work);
+  if (writes && !in_place) find_rope_input(&node, true, nominal.cells.n_rows(), work);
   return work.cache->bind_heads(head_dim);
 }
 

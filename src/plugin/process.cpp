@@ -13,6 +13,7 @@ namespace kvsplit::plugin {
 namespace {
 
 Shared<std::optional<Precision>> chosen;
+CacheCounter counter;
 
 void log(ggml_log_level level, const std::string& line) {
   ggml_log_internal(level, "kvsplit: %s\n", line.c_str());
@@ -20,30 +21,23 @@ void log(ggml_log_level level, const std::string& line) {
 
 }  // namespace
 
-void read_environment() {
-  kernels();  // a wrong $KVSPLIT_ISA is refused here, not within a graph
+void start() {
   const char* const text = std::getenv("KVSPLIT");
-  if (text == nullptr || *text == '\0' || chosen_precision()) return;
-  set_precision(parse_precision(text));
+  if (text != nullptr && *text != '\0' && !chosen_precision()) set_precision(parse_precision(text));
+  // A wrong $KVSPLIT_ISA is refused here, not within a graph.
+  append_event("loaded", "\"version\": " + quoted(build_config::version) +
+                             ", \"ggml\": " + quoted(build_config::ggml_version) +
+                             ", \"kernels\": " + quoted(kernels().name));
 }
 
 std::optional<Precision> chosen_precision() { return chosen.get(); }
 void set_precision(const Precision& precision) { chosen.set(precision); }
 
-CacheCounter& cache_counter() {
-  static CacheCounter counter;
-  return counter;
-}
-Allocated allocated() { return cache_counter().get(); }
-void reset_allocated() { cache_counter().set({}); }
+CacheCounter& cache_counter() { return counter; }
+Allocated allocated() { return counter.get(); }
+void reset_allocated() { counter.set({}); }
 
 void log_error(const std::string& line) { log(GGML_LOG_LEVEL_ERROR, line); }
-
-void report_loaded() {
-  append_event("loaded", "\"version\": " + quoted(build_config::version) +
-                             ", \"ggml\": " + quoted(build_config::ggml_version) +
-                             ", \"kernels\": " + quoted(kernels().name));
-}
 
 void report_refused(const std::string& reason) {
   log_error(reason);

@@ -12,8 +12,9 @@
 // $KVSPLIT_REPORT names; nothing else is printed.
 namespace kvsplit::plugin {
 
-/// Reads $KVSPLIT, the precision of caches. Error: it is none.
-void read_environment();
+/// Reads $KVSPLIT, the precision of caches, and says that we are here. Error: it is none.
+/// {"event": "loaded", "version", "ggml", "kernels"}
+void start();
 /// The precision that was chosen; where there is none, nominal cache types choose.
 std::optional<Precision> chosen_precision();
 
@@ -21,8 +22,6 @@ std::optional<Precision> chosen_precision();
 CacheCounter& cache_counter();
 
 void log_error(const std::string& line);
-/// {"event": "loaded", "version", "ggml", "kernels"}
-void report_loaded();
 /// {"event": "refused", "reason"}, and the reason as an error line.
 void report_refused(const std::string& reason);
 /// The caches that a first graph is about to use: one line, and a warning for each thing to know.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,24 @@
 namespace kvsplit::plugin {
 
 struct Work {
-  /// Runs on each of ggml's threads. Error: what cannot be done with these numbers.
+  /// Runs on each of ggml's threads; the node is as the host made it. Error: what cannot be done
+  /// with these numbers.
   void (*run)(const Work&, const ggml_tensor& node, Worker) = nullptr;
   HostedTensor* cache = nullptr;   ///< keys, where there are both
   HostedTensor* values = nullptr;  ///< of attention
-  AttentionCall attention;
+  AttentionCall attention = {};
   Workspace* workspace = nullptr;
-  std::vector<bool> turned;  ///< rows that a copy of keys has turned; empty: perhaps all
-  OpParams params{};         ///< the node's own
+  /// Of the rows that are written, or by how much a copy of keys has moved each row of the cache;
+  /// empty: not known.
+  std::vector<std::int32_t> positions = {};
+  std::optional<Rotation> rotation = {};  ///< of these, where a calibration wants to know
 };
+
+/// Fills `positions` with what the ROPE before a node is told of its `n` rows, if that is an input:
+/// those are set before the graph is computed; when the node is, their memory may be another's.
+/// Returns the ROPE; nullptr: there is none such. `through_products`: behind one by a matrix too.
+const ggml_tensor* find_rope_input(const ggml_tensor* node, bool through_products, std::int64_t n,
+                                   Work& work);
 
 // Each looks at a node of one kind and fills `work`; returns "" or why it is not done on packed
 // caches.

@@ -16,13 +16,7 @@ int decimals(double value) {
 
 }  // namespace
 
-std::string grouped(std::int64_t value) {
-  std::string digits = fmt::format("{}", std::abs(value));
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
-  }
-  return value < 0 ? "-" + digits : digits;
-}
+std::string grouped(std::int64_t value) { return fmt::format("{}", fmt::group_digits(value)); }
 
 std::string bytes(double n_bytes) {
   const double mib = n_bytes / (1024.0 * 1024.0);

@@ -5,7 +5,7 @@
 
 namespace kvsplit::report {
 
-/// "8,192"
+/// "8,192" of 8192; nothing is below 0.
 std::string grouped(std::int64_t value);
 
 /// "18.28 MiB", or GiB from 10 GiB on: the unit of llama.cpp's log lines.

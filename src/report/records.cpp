@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
-#include <functional>
+#include <iomanip>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <vector>
+#include <sstream>
 
 #include "base/error.h"
 #include "report/numbers.h"
@@ -18,25 +18,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
 using measure::Rate;
+using Align = Table::Align;
 
-/// A column of the table: its title and the text of a record's cell, "" where not measured.
-struct TableColumn {
-  std::string title;
-  std::function<std::string(const CacheRecord&)> cell;
-  Table::Align align = Table::Align::right;
-};
-
+/// A cell of the table, "" where nothing was measured.
 template <class Value, class Format>
-TableColumn measured(const char* title, std::optional<Value> CacheRecord::*member, Format format) {
-  return {title, [=](const CacheRecord& record) {
-            return record.*member ? format(*(record.*member)) : std::string();
-          }};
+std::string cell(const std::optional<Value>& value, const Format& format) {
+  return value ? format(*value) : std::string();
 }
 
-template <class Value>
-TableColumn measured(const char* title, std::optional<Value> CacheRecord::*member,
-                     const char* format) {
-  return measured(title, member, [=](Value x) { return fmt::format(fmt::runtime(format), x); });
+std::string cell(const std::optional<double>& value, const char* format) {
+  return value ? fmt::format(fmt::runtime(format), *value) : "";
 }
 
 std::string bits(const CacheRecord& record) {
@@ -44,44 +35,18 @@ std::string bits(const CacheRecord& record) {
   return fmt::format("{:.4g}/{:.4g}", *record.k_bits_all_in, *record.v_bits_all_in);
 }
 
-std::string mib(std::uint64_t bytes) {
-  return fmt::format("{:.2f}", static_cast<double>(bytes) / (1 << 20));
-}
+std::string mib(std::uint64_t bytes) { return fmt::format("{:.2f}", bytes / double{1 << 20}); }
 
 std::string median(const Rate& rate) { return significant(rate.median); }
 
+std::string spread(const Rate& rate) {
+  return significant(rate.min) + " … " + significant(rate.max);
+}
+
+std::string ratio(const Rate& rate) { return fmt::format("{:.2f}", rate.ratio); }
+
 std::string divergence(const CacheRecord& record) {
   return record.kl_mean ? with_error(*record.kl_mean, record.kl_stderr.value_or(0)) : "";
-}
-
-std::string mark(const CacheRecord& record) {
-  return std::string(is_damaged(record) ? damage_mark : "");
-}
-
-const std::vector<TableColumn>& table_columns() {
-  static const std::vector<TableColumn> columns = {
-      {"cache", &CacheRecord::cache, Table::Align::left},
-      {"engine", &CacheRecord::engine, Table::Align::left},
-      {"bits K/V", bits},
-      measured("window", &CacheRecord::context, grouped),
-      measured("MiB", &CacheRecord::kv_bytes, mib),
-      measured("prompt t/s", &CacheRecord::prompt, median),
-      measured("decode t/s", &CacheRecord::decode, median),
-      measured("perplexity", &CacheRecord::ppl, "{:.3f}"),
-      measured("change", &CacheRecord::ppl_change_percent, "{:+.2f} %"),
-      {"KL", divergence},
-      measured("same top", &CacheRecord::same_top_percent, "{:.1f} %"),
-      {"", mark, Table::Align::left},
-  };
-  return columns;
-}
-
-/// Not a column that no record has a value for, and not the window where it is always the same.
-bool is_worth_showing(const TableColumn& column, Records records) {
-  std::set<std::string> cells;
-  for (const CacheRecord& record : records) cells.insert(column.cell(record));
-  const std::size_t too_few = column.title == "window" ? 1 : 0;
-  return cells.size() > too_few && !cells.rbegin()->empty();
 }
 
 template <class Value>
@@ -142,27 +107,65 @@ std::string csv_cell(const Json& value) {
   if (!value.is_string()) return value.dump();
   auto text = value.get<std::string>();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  std::ostringstream quoted;
+  quoted << std::quoted(text, '"', '"');
+  return quoted.str();
+}
+
+std::string csv_line(const Json& cells) {
+  std::string line;
+  for (const Json& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
+  return line + "\n";
 }
 
 }  // namespace
 
 Table table(Records records) {
-  std::vector<TableColumn> used;
-  for (const TableColumn& column : table_columns()) {
-    if (is_worth_showing(column, records)) used.push_back(column);
-  }
-  Table result;
-  for (const TableColumn& column : used) result.add_column(column.title, column.align);
+  Table table{.columns = {{"cache", Align::left},
+                          {"engine", Align::left},
+                          {"bits K/V"},
+                          {"MiB"},
+                          {"prompt t/s"},
+                          {"decode t/s"},
+                          {"perplexity"},
+                          {"change"},
+                          {"KL"},
+                          {"same top"},
+                          {"", Align::left}}};
   for (const CacheRecord& record : records) {
-    std::vector<std::string> cells;
-    cells.reserve(used.size());
-    for (const TableColumn& column : used) cells.push_back(column.cell(record));
-    result.add_row(std::move(cells));
+    table.rows.push_back({record.cache, record.engine, bits(record), cell(record.kv_bytes, mib),
+                          cell(record.prompt, median), cell(record.decode, median),
+                          cell(record.ppl, "{:.3f}"), cell(record.ppl_change_percent, "{:+.2f} %"),
+                          divergence(record), cell(record.same_top_percent, "{:.1f} %"),
+                          is_damaged(record) ? damage_mark : ""});
   }
-  return result;
+  return table;
+}
+
+std::string setting_text(const measure::Setting& setting) {
+  return fmt::format("{} on {}, {} threads, {} kernels\nkvsplit {}, llama.cpp {} (ggml {}), {}\n",
+                     setting.model, setting.cpu, setting.threads, setting.kernels, setting.kvsplit,
+                     setting.llama_cpp, setting.ggml, setting.date);
+}
+
+Table speed_table(Records records) {
+  const std::string times = "× " + records[0].cache;
+  Table table{.columns = {{"depth"},
+                          {"cache", Align::left},
+                          {"engine", Align::left},
+                          {"prompt t/s"},
+                          {"min … max"},
+                          {times},
+                          {"decode t/s"},
+                          {"min … max"},
+                          {times}}};
+  for (const CacheRecord& record : records) {
+    table.rows.push_back({cell(record.depth, grouped), record.cache, record.engine,
+                          cell(record.prompt, median), cell(record.prompt, spread),
+                          cell(record.prompt, ratio), cell(record.decode, median),
+                          cell(record.decode, spread), cell(record.decode, ratio)});
+  }
+  return table;
 }
 
 std::string json(Records records) {
@@ -172,16 +175,11 @@ std::string json(Records records) {
 }
 
 std::string csv(Records records) {
-  const auto line = [](const Json& cells) {
-    std::string text;
-    for (const Json& cell : cells) text += (text.empty() ? "" : ",") + csv_cell(cell);
-    return text + "\n";
-  };
-  Json keys = Json::array();
+  Json keys;
   const Json nothing = as_json({});
   for (const auto& item : nothing.items()) keys.push_back(item.key());
-  std::string text = line(keys);
-  for (const CacheRecord& record : records) text += line(as_json(record));
+  std::string text = csv_line(keys);
+  for (const CacheRecord& record : records) text += csv_line(as_json(record));
   return text;
 }
 

@@ -14,6 +14,13 @@ using Records = std::span<const measure::CacheRecord>;
 /// visible damage (report/verdict.h) carry a mark.
 Table table(Records records);
 
+/// Two lines: the model on which machine, and which programs, when.
+std::string setting_text(const measure::Setting& setting);
+
+/// Speeds with the spread of their rounds, a row per record, at least one; what was not measured
+/// (prompts or single tokens) is left out.
+Table speed_table(Records records);
+
 /// A list of objects with the keys of docs/results.md; null where nothing was measured.
 std::string json(Records records);
 

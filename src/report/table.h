@@ -6,23 +6,17 @@
 namespace kvsplit::report {
 
 /// A table for terminals that is also Markdown: columns aligned, numbers to the right.
-class Table {
- public:
+struct Table {
   enum class Align { left, right };
-
-  void add_column(std::string title, Align align = Align::right);
-  void add_row(std::vector<std::string> cells);  ///< one cell per column
-
-  /// Lines, each ended by '\n'.
-  std::string text() const;
-
- private:
   struct Column {
     std::string title;
-    Align align;
+    Align align = Align::right;
   };
-  std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<Column> columns;
+  std::vector<std::vector<std::string>> rows = {};  ///< one cell per column
+
+  /// Lines, each ended by '\n'. Columns with nothing in their cells are left out.
+  std::string text() const;
 };
 
 }  // namespace kvsplit::report

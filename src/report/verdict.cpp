@@ -64,7 +64,7 @@ std::string damage_legend(std::span<const CacheRecord> records) {
   if (std::none_of(records.begin(), records.end(), is_damaged)) return "";
   return fmt::format(
       "{} visible damage: KL above {} nats, so more than one sampled token in ten may come out "
-      "otherwise.",
+      "otherwise.\n",
       damage_mark, visible_damage_kl);
 }
 

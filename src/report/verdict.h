@@ -2,7 +2,6 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "measure/results.h"
 
@@ -13,7 +12,7 @@ namespace kvsplit::report {
 /// event, here a tenth. Below it, at most one sampled token in ten can come out otherwise.
 inline constexpr double visible_damage_kl = 0.02;
 
-inline constexpr std::string_view damage_mark = "⚠";
+inline constexpr const char* damage_mark = "⚠";
 
 bool is_damaged(const measure::CacheRecord& record);
 
@@ -21,7 +20,7 @@ bool is_damaged(const measure::CacheRecord& record);
 /// The smallest one without visible damage; among equals (within 1 %) the fastest at decoding.
 std::string recommendation(std::span<const measure::CacheRecord> records);
 
-/// What the mark means, for below a table that has one; "" for one that has none.
+/// What the mark means, a line for below a table that has one; "" for one that has none.
 std::string damage_legend(std::span<const measure::CacheRecord> records);
 
 }  // namespace kvsplit::report

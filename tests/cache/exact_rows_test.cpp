@@ -123,7 +123,11 @@ TEST(ExactRows, AnEditKeepsThemAndTakesNoOthersIn) {
   const std::vector<std::int64_t> before = cache.exact_cells();
   for (float& x : values) x = -x;
   const std::vector<std::int64_t> rows = consecutive(0, 200);
-  cache.tensor->write({values.data(), n_channels * sizeof(float), rows, true}, Worker{});
+  cache.tensor->write({.values = values.data(),
+                       .row_stride = n_channels * sizeof(float),
+                       .rows = rows,
+                       .edits = true},
+                      Worker{});
   EXPECT_EQ(cache.exact_cells(), before);
   EXPECT_LT(cache.error(190, values.data() + 190 * n_channels), exact_error);
   EXPECT_GT(cache.error(100, values.data() + 100 * n_channels), packed_error);

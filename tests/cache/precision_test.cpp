@@ -55,6 +55,7 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
       {"4:rotate=0:rotate=1", {4, 4, true}, "K4V4"},
       {"K4V4:window=28:sinks=4", {4, 4, true, 4, 28}, "K4V4:sinks=4:window=28"},
       {"8:window=64", {8, 8, true, 0, 64}, "K8V8:window=64"},
+      {"K4V4:plan=a/b.kvplan", {4, 4, true, 0, 0, "a/b.kvplan"}, "K4V4:plan=a/b.kvplan"},
       {"fp16:rotate=0", {16, 16, false}, "FP16:rotate=0"},
   };
   for (const Spelling& spelling : spellings) {
@@ -92,15 +93,15 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"K8V4 ", "\" \" not understood"},
       {"8.5", "\".5\" not understood"},
       {"8V4", "\"V4\" not understood"},
-      {"K8V4:", "unknown setting \"\", there are rotate=0 or 1, sinks=N and window=N"},
+      {"K8V4:", "unknown setting \"\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE"},
       {"K8V4:rotate", "unknown setting \"rotate\""},
       {"K8V4:rotate=2", "unknown setting \"rotate=2\""},
       {"K8V4:rotate=0:", "unknown setting \"\""},
       {"K8V4:window", "unknown setting \"window\""},
-      {"K8V4:window=", "not a number of rows"},
-      {"K8V4:window=-1", "not a number of rows"},
-      {"K8V4:sinks=4x", "not a number of rows"},
-      {"K8V4:window=60:sinks=5", "more than 64 rows in sinks and window"},
+      {"K8V4:window=", "sinks and window are numbers of rows"},
+      {"K8V4:window=-1", "sinks and window are numbers of rows"},
+      {"K8V4:sinks=4x", "sinks and window are numbers of rows"},
+      {"K8V4:window=60:sinks=5", "together at most 64"},
   };
   for (const Refusal& expected : refusals) {
     const std::string message = refusal(expected.text);

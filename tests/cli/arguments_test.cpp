@@ -45,11 +45,14 @@ TEST(SplitArguments, LeavesUnknownOptionsOfExecToBeRefused) {
 }
 
 TEST(Options, AreFoundInEverySpelling) {
-  EXPECT_TRUE(has_option({"-m", "x", "-ngl", "9"}, {"-ngl", "--gpu-layers"}));
-  EXPECT_TRUE(has_option({"--gpu-layers=9"}, {"-ngl", "--gpu-layers"}));
-  EXPECT_FALSE(has_option({"-n", "9"}, {"-ngl", "--gpu-layers"}));
-  EXPECT_EQ(option_value({"--rpc", "a:1", "--rpc=b:2"}, {"--rpc"}), "b:2");
-  EXPECT_EQ(option_value({"--rpc"}, {"--rpc"}), "");
+  EXPECT_EQ(given({"-m", "x", "-ngl", "9"}, {"-ngl", "--gpu-layers"}), "9");
+  EXPECT_EQ(given({"--gpu-layers=9"}, {"-ngl", "--gpu-layers"}), "9");
+  EXPECT_FALSE(given({"-n", "9"}, {"-ngl", "--gpu-layers"}));
+  EXPECT_EQ(given({"--rpc", "a:1", "--rpc=b:2"}, {"--rpc"}), "b:2");
+  EXPECT_EQ(given({"--rpc"}, {"--rpc"}), "");
+  setenv("KVSPLIT_TEST_GIVEN", "5", 1);
+  EXPECT_EQ(given({}, {"-ngl"}, "KVSPLIT_TEST_GIVEN"), "5");
+  EXPECT_EQ(given({"-ngl", "9"}, {"-ngl"}, "KVSPLIT_TEST_GIVEN"), "9");
 }
 
 LaunchOptions with(const Strings& arguments) {

@@ -50,9 +50,9 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("bench --stock q3", "cache type 'q3'");
   expect_refusal("bench -o speed.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
-  expect_refusal("compare -f /no/such/text", "/no/such/text: no such file");
+  expect_refusal("compare -f /no/such/text", "File does not exist: /no/such/text");
   expect_refusal("exec", "a program is required");
-  expect_refusal("exec -- no-such-program", "no-such-program: neither on PATH nor in");
+  expect_refusal("exec -- no-such-program", "no-such-program: cannot be started: No such file");
   expect_refusal("exec --kvq 9 -- true", "no codec of 9 bits");
   expect_refusal("run --kvq-key 1 -p x", "no codec of 1 bits");
   expect_refusal("pull nosuch", "smollm2-135m");

@@ -1,4 +1,4 @@
-#include "measure/quality.h"
+#include "measure/comparison.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,6 @@
 
 #include "host/backend.h"
 #include "host/process.h"
-#include "measure/comparison.h"
 #include "support/run_program.h"
 
 namespace kvsplit::measure {

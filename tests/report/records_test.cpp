@@ -118,14 +118,6 @@ TEST(Records, AsTableLeaveOutWhatNobodyMeasured) {
   EXPECT_NE(text.find("0.00781 ± 0.00098"), std::string::npos) << text;
   EXPECT_NE(text.find("8.5/4.5"), std::string::npos) << text;
   EXPECT_EQ(text.find("decode t/s"), std::string::npos) << text;
-  EXPECT_EQ(text.find("window"), std::string::npos) << "the same in all rows";
-}
-
-TEST(Records, AsTableShowTheWindowWhereItVaries) {
-  std::vector<CacheRecord> records = {measured(), measured()};
-  records[1].context = 512;
-  const std::string text = table(records).text();
-  EXPECT_NE(text.find("2,048"), std::string::npos) << text;
 }
 
 TEST(Records, AreWrittenAsTheNameEnds) {

@@ -1,4 +1,4 @@
-#include "report/speed_table.h"
+#include "report/records.h"
 
 #include <gtest/gtest.h>
 

@@ -8,11 +8,9 @@ namespace kvsplit::report {
 namespace {
 
 TEST(Table, AlignsTextLeftAndNumbersRight) {
-  Table table;
-  table.add_column("cache", Table::Align::left);
-  table.add_column("MiB");
-  table.add_row({"FP16", "180.00"});
-  table.add_row({"K8V4", "73.13"});
+  Table table{.columns = {{"cache", Table::Align::left}, {"MiB"}}};
+  table.rows.push_back({"FP16", "180.00"});
+  table.rows.push_back({"K8V4", "73.13"});
   EXPECT_EQ(table.text(),
             "| cache |    MiB |\n"
             "| ----- | -----: |\n"
@@ -21,11 +19,9 @@ TEST(Table, AlignsTextLeftAndNumbersRight) {
 }
 
 TEST(Table, CountsCharactersNotBytes) {
-  Table table;
-  table.add_column("KL", Table::Align::left);
-  table.add_column("end", Table::Align::left);
-  table.add_row({"0.1 ± 0.02", "x"});
-  table.add_row({"0.1 + 0.02", "⚠"});
+  Table table{.columns = {{"KL", Table::Align::left}, {"end", Table::Align::left}}};
+  table.rows.push_back({"0.1 ± 0.02", "x"});
+  table.rows.push_back({"0.1 + 0.02", "⚠"});
   EXPECT_EQ(table.text(),
             "| KL         | end |\n"
             "| ---------- | --- |\n"
@@ -33,11 +29,22 @@ TEST(Table, CountsCharactersNotBytes) {
             "| 0.1 + 0.02 | ⚠   |\n");
 }
 
+TEST(Table, LeavesOutColumnsWithNothingInThem) {
+  Table table{.columns = {{"cache", Table::Align::left}, {"window"}, {"MiB"}}};
+  table.rows.push_back({"FP16", "", "180.00"});
+  table.rows.push_back({"K8V4", "", ""});
+  EXPECT_EQ(table.text(),
+            "| cache |    MiB |\n"
+            "| ----- | -----: |\n"
+            "| FP16  | 180.00 |\n"
+            "| K8V4  |        |\n");
+}
+
 TEST(Numbers, AreGroupedByThousands) {
   EXPECT_EQ(grouped(0), "0");
   EXPECT_EQ(grouped(999), "999");
   EXPECT_EQ(grouped(8192), "8,192");
-  EXPECT_EQ(grouped(-134515008), "-134,515,008");
+  EXPECT_EQ(grouped(134515008), "134,515,008");
 }
 
 TEST(Numbers, HaveThreeSignificantDigits) {

@@ -34,7 +34,7 @@ std::vector<float> rounded_query(const PackedTensor& k, int head, std::vector<fl
       q[first + c] = std::round(q[first + c] * inverse) * (largest / 127.0F);
     }
   }
-  inverse_transform_head(k.format().transform, q);
+  transform_head(k.format().transform, q);
   return q;
 }
 

@@ -179,8 +179,8 @@ void KernelTask::attend(const KernelTable& table, SoftmaxState& state, std::int6
   task.head_dim_v = dim_v;
   task.first_cell = first;
   task.end_cell = end;
-  task.queries = {n_rows, codes_.data() + first_row * max_kernel_head_dim,
-                  numbers_.data() + first_row * max_kernel_head_dim,
+  task.queries = {n_rows, codes_.data() + first_row * max_query_channels,
+                  numbers_.data() + first_row * max_query_channels,
                   scales_.data() + first_row * max_head_groups,
                   offsets_.data() + first_row * max_head_groups};
   task.masks = masks_.data() + first_row;
@@ -222,7 +222,7 @@ KernelTask::Score KernelTask::score(int row, std::int64_t cell) const {
     double product = 0;
     double product_size = 0;
     for (int c = 0; c < 16; ++c) {
-      const std::size_t at = static_cast<std::size_t>(row) * max_kernel_head_dim + g * 16 + c;
+      const std::size_t at = static_cast<std::size_t>(row) * max_query_channels + g * 16 + c;
       const double q = k_.bits[g] == 16 ? double{numbers_[at]} : codes_[at];
       const double x = q * k_.number(g, cell, c);
       product += x;

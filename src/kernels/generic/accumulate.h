@@ -14,7 +14,7 @@ constexpr int dropped_bits(int bits) { return bits > 4 ? bits - 4 : 0; }
 inline int largest_code(const StepMask& mask, const std::uint8_t* scales) {
   std::uint8_t seen[cells_per_step];
   for (int i = 0; i < cells_per_step; ++i) seen[i] = scales[i] & mask.seen[i];
-  return largest(load_bytes(seen));
+  return largest(load(seen));
 }
 
 // Fills the scratch's value_factors for a group. Returns what 1 in its integer values times an
@@ -22,7 +22,7 @@ inline int largest_code(const StepMask& mask, const std::uint8_t* scales) {
 // largest e.
 inline float prepare_factors(const AttendTask& task, const StepMask& mask, const GroupTiles& group,
                              std::int64_t tile) {
-  const std::uint8_t* const scales = tile_scales(group, tile);
+  const std::uint8_t* const scales = tile_scales(group, tile, task.scratch->value_scales);
   const int exponent = largest_code(mask, scales) / 8;
   const int dropped = dropped_bits(group.bits);
   store_factors(task.scratch->value_factors, scales, exponent, dropped);
@@ -34,9 +34,8 @@ template <int bits, int quarter>
 inline void widen_quarter(const std::uint8_t* block, const std::int16_t* factors,
                           std::int16_t middle, std::int16_t* values) {
   const Bytes codes = unpack_quarter<bits, quarter>(block);
-  store_pairs(values + quarter * 64, scaled(first_pairs(codes), middle, factors + quarter * 4));
-  store_pairs(values + quarter * 64 + 32,
-              scaled(last_pairs(codes), middle, factors + quarter * 4 + 2));
+  store(values + quarter * 64, scaled(first_pairs(codes), middle, factors + quarter * 4));
+  store(values + quarter * 64 + 32, scaled(last_pairs(codes), middle, factors + quarter * 4 + 2));
 }
 
 template <int bits>
@@ -98,7 +97,7 @@ struct StepValues {
 template <int bits, int N>
 void accumulate_packed(const AttendTask& task, const StepValues& values, int first_row) {
   I32 sums[N];
-  for (int n = 0; n < N; ++n) sums[n] = zero_i32();
+  for (I32& sum : sums) sum = zero_i32();
   const std::uint8_t* block = values.blocks;
   const std::int16_t* factors = task.scratch->value_factors;
   const std::int16_t* weights = task.scratch->weights[first_row];
@@ -134,13 +133,13 @@ inline void accumulate_widened(const AttendTask& task, const StepValues (&values
                                int first_row) {
   const std::int16_t* const weights = task.scratch->weights[first_row];
   I32 sums[B][N];
-  for (int b = 0; b < B; ++b) {
-    for (int n = 0; n < N; ++n) sums[b][n] = zero_i32();
+  for (auto& of_group : sums) {
+    for (I32& sum : of_group) sum = zero_i32();
   }
 #pragma GCC unroll 4
   for (int cell = 0; cell < values[0].n_blocks * block_rows; cell += 2) {
     Pairs v[B];
-    for (int b = 0; b < B; ++b) v[b] = load_pairs(task.scratch->values[b] + cell * lanes);
+    for (int b = 0; b < B; ++b) v[b] = load(task.scratch->values[b] + cell * lanes);
     for (int n = 0; n < N; ++n) {
       const std::int16_t* const w = weights + n * cells_per_step + cell;
       for (int b = 0; b < B; ++b) sums[b][n] = dot2(sums[b][n], v[b], w);
@@ -185,7 +184,7 @@ template <int N>
 inline void accumulate_halves(const AttendTask& task, const std::uint8_t* numbers,
                               std::size_t group, int n_blocks, int first_row) {
   F32 sums[N];
-  for (int n = 0; n < N; ++n) sums[n] = splat(0.0F);
+  for (F32& sum : sums) sum = splat(0.0F);
   for (int cell = 0; cell < n_blocks * block_rows; ++cell) {
     const F32 v = load_halves(numbers + cell * 32);
     for (int n = 0; n < N; ++n) {

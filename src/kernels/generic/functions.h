@@ -1,10 +1,20 @@
 // exp2 and tanh for 16 lanes, and how a loop over rows is cut into batches of a fixed size.
 
+// Floats of its size are integers: adding it rounds, and the sum's low bits are the integer.
+constexpr float rounding = 0x1.8p23F;
+
+// The nearest integers.
+inline I32 rounded(F32 a) {
+  const F32 sum = a + splat(rounding);
+  return make<std::int32_t>(
+      [&](int i) { return as<std::int32_t>(sum.v[i]) - std::bit_cast<std::int32_t>(rounding); });
+}
+
 // 2^x for x <= 0: 2^n · 2^f with |f| <= 1/2, a polynomial of degree 6, relative error below 2e-7.
 // 0 below -126, so that an invisible cell (-inf) weighs exactly nothing.
 inline F32 exp2_not_positive(F32 x) {
-  const F32 n = round_to_integer(x);
-  const F32 f = x - n;
+  const F32 n = x + splat(rounding);
+  const F32 f = x - (n - splat(rounding));
   F32 p = splat(1.540353039e-4F);  // ln(2)^k / k!
   p = multiply_add(p, f, splat(1.333355815e-3F));
   p = multiply_add(p, f, splat(9.618129108e-3F));
@@ -12,7 +22,7 @@ inline F32 exp2_not_positive(F32 x) {
   p = multiply_add(p, f, splat(2.402265070e-1F));
   p = multiply_add(p, f, splat(6.931471806e-1F));
   p = multiply_add(p, f, splat(1.0F));
-  return zero_where_below(times_power_of_two(p, n), x, -126.0F);
+  return zero_where_below(p * power_of_two(n), x, -126.0F);
 }
 
 // tanh(x) = sign(x) · (1 − e) / (1 + e) with e = exp(−2·|x|); absolute error below 2e-7.

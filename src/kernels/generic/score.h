@@ -11,10 +11,10 @@ struct StepKeys {
 template <int bits>
 void unpack_keys(const std::uint8_t* block, int n_blocks, std::uint8_t* codes) {
   for (int i = 0; i < n_blocks; ++i, block += 32 * bits, codes += 256) {
-    store_bytes(codes, unpack_quarter<bits, 0>(block));
-    store_bytes(codes + 64, unpack_quarter<bits, 1>(block));
-    store_bytes(codes + 128, unpack_quarter<bits, 2>(block));
-    store_bytes(codes + 192, unpack_quarter<bits, 3>(block));
+    store(codes, unpack_quarter<bits, 0>(block));
+    store(codes + 64, unpack_quarter<bits, 1>(block));
+    store(codes + 128, unpack_quarter<bits, 2>(block));
+    store(codes + 192, unpack_quarter<bits, 3>(block));
   }
 }
 
@@ -31,7 +31,7 @@ inline void prepare_keys(const AttendTask& task, std::int64_t tile, bool unpack,
     const GroupTiles& group = task.k_groups[g];
     keys.bits[g] = group.bits;
     keys.codes[g] = tile_blocks_of(group, tile);
-    keys.scales[g] = tile_scales(group, tile);
+    keys.scales[g] = tile_scales(group, tile, task.scratch->key_scales[g]);
     if (!unpack || group.bits >= 8) continue;
     unpack_keys_of[group.bits](keys.codes[g], keys.n_blocks, room);
     keys.bits[g] = 8;
@@ -54,7 +54,7 @@ inline void score_quarter(const std::uint8_t* codes, const std::int8_t* q, Dot (
   Bytes unpacked[T];
   for (int t = 0; t < T; ++t) unpacked[t] = unpack_quarter<bits, quarter>(codes + t * 32 * bits);
   for (int n = 0; n < N; ++n) {
-    const std::int8_t* const four = q + n * max_kernel_head_dim + quarter * 4;
+    const std::int8_t* const four = q + n * max_query_channels + quarter * 4;
     for (int t = 0; t < T; ++t) sums[t][n] = dot4(sums[t][n], unpacked[t], four);
   }
 }
@@ -64,10 +64,10 @@ inline void score_coded_group(const AttendTask& task, const StepKeys& keys, cons
                               std::size_t g, F32 (&scores)[T][N]) {
   const QueryRows& queries = task.queries;
   const std::uint8_t* const codes = keys.codes[g] + run.first_block * 32 * bits;
-  const std::int8_t* const q = queries.codes + run.first_row * max_kernel_head_dim + g * lanes;
+  const std::int8_t* const q = queries.codes + run.first_row * max_query_channels + g * lanes;
   Dot sums[T][N];
-  for (int t = 0; t < T; ++t) {
-    for (int n = 0; n < N; ++n) sums[t][n] = zero_dot();
+  for (auto& of_block : sums) {
+    for (Dot& sum : of_block) sum = Dot{};
   }
   score_quarter<bits, 0>(codes, q, sums);
   score_quarter<bits, 1>(codes, q, sums);
@@ -89,12 +89,12 @@ template <int N, int T>
 inline void score_half_group(const AttendTask& task, const StepKeys& keys, const ScoreRun& run,
                              std::size_t g, F32 (&scores)[T][N]) {
   const std::uint8_t* const numbers = keys.codes[g] + run.first_block * 512;
-  const float* const q = task.queries.numbers + run.first_row * max_kernel_head_dim + g * lanes;
+  const float* const q = task.queries.numbers + run.first_row * max_query_channels + g * lanes;
   for (int c = 0; c < lanes; ++c) {
     F32 k[T];
     for (int t = 0; t < T; ++t) k[t] = load_halves(numbers + t * 512 + c * 32);
     for (int n = 0; n < N; ++n) {
-      const F32 number = splat(q[n * max_kernel_head_dim + c]);
+      const F32 number = splat(q[n * max_query_channels + c]);
       for (int t = 0; t < T; ++t) scores[t][n] = multiply_add(number, k[t], scores[t][n]);
     }
   }

@@ -107,7 +107,7 @@ inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks
   for (int t = 0; t < tile_blocks; ++t) {
     const F32 weight = exp2_not_positive(s[t] - splat(step_max));
     store(scores + t * lanes, weight);
-    store_i16(task.scratch->weights[row] + t * lanes, round_to_i32(weight * splat(weight_one)));
+    store_i16(task.scratch->weights[row] + t * lanes, rounded(weight * splat(weight_one)));
     total = total + weight;
   }
   task.scratch->step_max[row] = step_max;

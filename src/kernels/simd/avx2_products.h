@@ -6,36 +6,30 @@ constexpr int score_batch = 2;
 constexpr int score_sums = 2;
 
 struct Dot {
-  __m256i
-      quarter[4];  // rows 4·i … 4·i + 3, two sums each: of the even and the odd pair of channels
+  // rows 4·i … 4·i + 3, two sums each: of the even and the odd pair of channels
+  Register<std::int32_t> quarter[4];
 };
 
-inline Dot zero_dot() {
-  const __m256i zero = _mm256_setzero_si256();
-  return {{zero, zero, zero, zero}};
+inline Register<std::int32_t> dot2(Register<std::int32_t> sums, Register<std::int16_t> values,
+                                   Register<std::int16_t> weights) {
+  return sums + as<std::int32_t>(_mm256_madd_epi16(bits_of(values), bits_of(weights)));
 }
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  const int four = load_32_bits(q);
-  const __m256i wide_q = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
-  const auto add = [&](__m256i sum, __m128i sixteen) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(sixteen), wide_q));
-  };
-  return {{add(sums.quarter[0], _mm256_castsi256_si128(codes.low)),
-           add(sums.quarter[1], _mm256_extracti128_si256(codes.low, 1)),
-           add(sums.quarter[2], _mm256_castsi256_si128(codes.high)),
-           add(sums.quarter[3], _mm256_extracti128_si256(codes.high, 1))}};
-}
-inline __m256i finish_half(__m256i a, __m256i b) {
-  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xD8);
+  const __m128i four = _mm256_castsi256_si128(bits_of(repeated(q)));
+  const auto wide_q = as<std::int16_t>(_mm256_cvtepi8_epi16(four));
+  for (int i = 0; i < 4; ++i) {
+    const __m256i half = bits_of(codes.v[i / 2]);
+    const __m128i sixteen =
+        i % 2 == 0 ? _mm256_castsi256_si128(half) : _mm256_extracti128_si256(half, 1);
+    const auto wide_codes = as<std::int16_t>(_mm256_cvtepu8_epi16(sixteen));
+    sums.quarter[i] = dot2(sums.quarter[i], wide_codes, wide_q);
+  }
+  return sums;
 }
 inline I32 finish(const Dot& sums) {
-  return {finish_half(sums.quarter[0], sums.quarter[1]),
-          finish_half(sums.quarter[2], sums.quarter[3])};
-}
-
-inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
-  const int two = load_32_bits(weights);
-  const __m256i w = _mm256_set1_epi32(two);
-  return {_mm256_add_epi32(sums.low, _mm256_madd_epi16(values.low, w)),
-          _mm256_add_epi32(sums.high, _mm256_madd_epi16(values.high, w))};
+  return make<std::int32_t>([&](int i) {
+    const __m256i added =
+        _mm256_hadd_epi32(bits_of(sums.quarter[2 * i]), bits_of(sums.quarter[2 * i + 1]));
+    return as<std::int32_t>(_mm256_permute4x64_epi64(added, 0xD8));
+  });
 }

@@ -7,12 +7,8 @@ struct Dot {
   std::int32_t q_sum;
 };
 
-inline Dot zero_dot() {
-  const int32x4_t zero = vdupq_n_s32(0);
-  return {{zero, zero, zero, zero}, {zero, zero, zero, zero}, 0};
-}
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  const int8x16_t four = vreinterpretq_s8_s32(repeated_32_bits(q));
+  const int8x16_t four = repeated(q);
   for (int i = 0; i < 4; ++i) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.v[i], vdupq_n_u8(0x80)));
     sums.low[i] = vpadalq_s16(sums.low[i], vmull_s8(vget_low_s8(centred), vget_low_s8(four)));
@@ -22,7 +18,6 @@ inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
   return sums;
 }
 inline I32 finish(const Dot& sums) {
-  const int32x4_t missing = vdupq_n_s32(128 * sums.q_sum);
-  return make<I32>(
-      [&](int i) { return vaddq_s32(vpaddq_s32(sums.low[i], sums.high[i]), missing); });
+  return make<std::int32_t>(
+      [&](int i) { return vpaddq_s32(sums.low[i], sums.high[i]) + 128 * sums.q_sum; });
 }

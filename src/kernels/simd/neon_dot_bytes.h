@@ -6,12 +6,8 @@ struct Dot {
   int32x4_t q_sum;
 };
 
-inline Dot zero_dot() {
-  const int32x4_t zero = vdupq_n_s32(0);
-  return {{zero, zero, zero, zero}, zero};
-}
 inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  const int8x16_t four = vreinterpretq_s8_s32(repeated_32_bits(q));
+  const int8x16_t four = repeated(q);
   for (int i = 0; i < 4; ++i) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(codes.v[i], vdupq_n_u8(0x80)));
     sums.v[i] = vdotq_s32(sums.v[i], centred, four);
@@ -20,6 +16,5 @@ inline Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
   return sums;
 }
 inline I32 finish(const Dot& sums) {
-  const int32x4_t missing = vshlq_n_s32(sums.q_sum, 7);
-  return make<I32>([&](int i) { return vaddq_s32(sums.v[i], missing); });
+  return make<std::int32_t>([&](int i) { return sums.v[i] + 128 * sums.q_sum; });
 }

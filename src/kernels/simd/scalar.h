@@ -1,163 +1,62 @@
-// The vector operations in plain C++: what they mean, and what runs where nothing better is.
-// Included inside the namespace of an instruction set, like its siblings, after the headers that
-// the .cpp includes. See avx512.h for the list with its meaning.
+// Plain C++, with the vectors of 16 bytes that compilers know on every processor: what the
+// functions of an instruction set mean, and what runs where nothing better is. Included inside the
+// namespace of an instruction set, like its siblings, after the headers that the .cpp includes.
 
-constexpr int row_batch = 4;
-constexpr int score_batch = 4;
-constexpr int few_rows = 4;
-constexpr int score_sums = 4;
+constexpr int row_batch = 4;    // query rows worked on at once, with values
+constexpr int score_batch = 4;  // and with keys
+constexpr int few_rows = 4;     // whose keys and values are not unpacked to memory
+constexpr int score_sums = 4;  // scores that fit the registers, with their Dots and what they share
 
-struct F32 {
-  float lane[16];
-};
+constexpr int register_bytes = 16;
+#include "kernels/simd/registers.h"
 
-struct I32 {
-  std::int32_t lane[16];
-};
-
-using Dot = I32;
-
-struct Bytes {
-  std::uint8_t lane[64];
-};
-
-struct Pairs {
-  std::int16_t lane[32];
-};
-
-template <typename Result, typename Function>
-Result make(int n, Function function) {
-  Result result;
-  for (int i = 0; i < n; ++i) result.lane[i] = function(i);
+template <typename T, typename Function>
+Register<T> make_lanes(const Function& function) {
+  Register<T> result{};
+  for (int i = 0; i < register_bytes / static_cast<int>(sizeof(T)); ++i) result[i] = function(i);
   return result;
 }
+template <typename T>
+T largest_lane(Register<T> a) {
+  T most = a[0];
+  for (int i = 1; i < register_bytes / static_cast<int>(sizeof(T)); ++i) {
+    most = a[i] > most ? a[i] : most;
+  }
+  return most;
+}
 
-F32 splat(float x) {
-  return make<F32>(16, [&](int) { return x; });
+// a · b + c, rounded once where the instruction set can
+Register<float> multiply_add(Register<float> a, Register<float> b, Register<float> c) {
+  return a * b + c;
 }
-F32 load(const float* p) {
-  return make<F32>(16, [&](int i) { return p[i]; });
-}
-void store(float* p, F32 a) {
-  for (int i = 0; i < 16; ++i) p[i] = a.lane[i];
-}
-F32 load_halves(const void* p) {
-  Half halves[16];
+// f16 numbers, as many as the register takes
+Register<float> widen_halves(const std::uint8_t* p) {
+  Half halves[4];
   std::memcpy(halves, p, sizeof(halves));
-  return make<F32>(16, [&](int i) { return half_to_float(halves[i]); });
+  return make_lanes<float>([&](int i) { return half_to_float(halves[i]); });
 }
-F32 load_scales(const std::uint8_t* p, std::uint32_t lowest) {
-  return make<F32>(16, [&](int i) {
-    return std::bit_cast<float>(lowest + (static_cast<std::uint32_t>(p[i]) << 20U));
-  });
+// bytes, as many as the register takes when they have 32 bits each
+Register<std::uint32_t> widen(const std::uint8_t* p) {
+  return make_lanes<std::uint32_t>([&](int i) { return p[i]; });
 }
-F32 operator+(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] + b.lane[i]; });
-}
-F32 operator-(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] - b.lane[i]; });
-}
-F32 operator*(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] * b.lane[i]; });
-}
-F32 operator/(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] / b.lane[i]; });
-}
-F32 multiply_add(F32 a, F32 b, F32 c) { return a * b + c; }
-F32 maximum(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
-}
-F32 minimum(F32 a, F32 b) {
-  return make<F32>(16, [&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
-}
-float largest(F32 a) {
-  float result = a.lane[0];
-  for (int i = 1; i < 16; ++i) result = a.lane[i] > result ? a.lane[i] : result;
-  return result;
-}
-F32 round_to_integer(F32 a) {
-  return make<F32>(16, [&](int i) { return std::nearbyint(a.lane[i]); });
-}
-F32 times_power_of_two(F32 a, F32 exponent) {
-  return make<F32>(16, [&](int i) {
-    if (!(exponent.lane[i] >= -126.0F)) return 0.0F;  // also what an infinity left of a NaN
-    const auto biased =
-        static_cast<std::uint32_t>(static_cast<std::int32_t>(exponent.lane[i]) + 127);
-    return a.lane[i] * std::bit_cast<float>(biased << 23U);
-  });
-}
-F32 zero_where_below(F32 value, F32 x, float limit) {
-  return make<F32>(16, [&](int i) { return x.lane[i] < limit ? 0.0F : value.lane[i]; });
-}
-
-I32 zero_i32() { return I32{}; }
-F32 to_f32(I32 a) {
-  return make<F32>(16, [&](int i) { return static_cast<float>(a.lane[i]); });
-}
-I32 round_to_i32(F32 a) {
-  return make<I32>(16, [&](int i) { return static_cast<std::int32_t>(std::nearbyint(a.lane[i])); });
-}
+float largest(Register<float> a) { return largest_lane<float>(a); }
+std::uint8_t largest(Register<std::uint8_t> a) { return largest_lane<std::uint8_t>(a); }
+// the 16 lanes as 16-bit integers; they must fit
 void store_i16(std::int16_t* p, I32 a) {
-  for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(a.lane[i]);
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int16_t>(a.v[i / 4][i % 4]);
 }
-
-Bytes load_bytes(const std::uint8_t* p) {
-  Bytes result;
-  std::memcpy(result.lane, p, 64);
-  return result;
+// of rows of two bytes each, four copies of one of both
+template <int byte>
+Register<std::uint8_t> copies(const std::uint8_t* rows) {
+  return make_lanes<std::uint8_t>([&](int i) { return rows[i / 4 * 2 + byte]; });
 }
-void store_bytes(std::uint8_t* p, Bytes a) { std::memcpy(p, a.lane, 64); }
-int largest(Bytes a) {
-  int result = 0;
-  for (const std::uint8_t x : a.lane) result = x > result ? x : result;
-  return result;
+// 0, or `value` where a bit is set
+Register<std::uint8_t> where_set(Register<std::uint8_t> a, Register<std::uint8_t> bit,
+                                 std::uint8_t value) {
+  return as<std::uint8_t>((a & bit) == bit) & value;
 }
-Bytes operator|(Bytes a, Bytes b) {
-  return make<Bytes>(64, [&](int i) { return static_cast<std::uint8_t>(a.lane[i] | b.lane[i]); });
-}
-template <int shift, int bits>
-Bytes field(Bytes a) {
-  return make<Bytes>(64, [&](int i) {
-    return static_cast<std::uint8_t>((a.lane[i] >> shift) & ((1 << bits) - 1));
-  });
-}
-template <int amount>
-Bytes shift_left(Bytes a) {
-  return make<Bytes>(64, [&](int i) { return static_cast<std::uint8_t>(a.lane[i] << amount); });
-}
-template <int quarter, int value>
-Bytes expand_bits(const std::uint8_t* plane) {
-  return make<Bytes>(64, [&](int i) {
-    const int byte = plane[(i / 4) * 2 + quarter / 2];
-    return static_cast<std::uint8_t>(((byte >> (4 * (quarter % 2) + i % 4)) & 1) * value);
-  });
-}
-
-Dot zero_dot() { return Dot{}; }
-Dot dot4(Dot sums, Bytes codes, const std::int8_t* q) {
-  for (int i = 0; i < 64; ++i) sums.lane[i / 4] += codes.lane[i] * q[i % 4];
-  return sums;
-}
-I32 finish(Dot sums) { return sums; }
-
-Pairs load_pairs(const std::int16_t* p) {
-  return make<Pairs>(32, [&](int i) { return p[i]; });
-}
-void store_pairs(std::int16_t* p, Pairs a) { std::memcpy(p, a.lane, sizeof(a.lane)); }
-// Of every 16 bytes eight belong to the first two rows.
-Pairs pairs_from(const Bytes& codes, int half) {
-  return make<Pairs>(32, [&](int i) {
-    return static_cast<std::int16_t>(codes.lane[i / 8 * 16 + half * 8 + i % 8] * 256);
-  });
-}
-Pairs first_pairs(Bytes codes) { return pairs_from(codes, 0); }
-Pairs last_pairs(Bytes codes) { return pairs_from(codes, 1); }
-Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
-  return make<Pairs>(32, [&](int i) {
-    const auto difference = static_cast<std::int16_t>(a.lane[i] - middle);
-    return static_cast<std::int16_t>((difference * factors[i % 2] + 0x4000) >> 15);
-  });
-}
+// 64 times (8 + c % 8) · 2^(11 + c / 8 − largest) of scale codes c, shifted right by `drop`;
+// anything where c / 8 is above `largest`
 void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int drop) {
   for (int i = 0; i < 64; ++i) {
     const int exponent = 11 + codes[i] / 8 - largest;
@@ -165,7 +64,30 @@ void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int 
     p[i] = static_cast<std::int16_t>(factor >> drop);
   }
 }
-I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
-  for (int i = 0; i < 32; ++i) sums.lane[i / 2] += values.lane[i] * weights[i % 2];
+// of every 16 codes the first and the last eight, times 2^8
+Register<std::int16_t> first_pairs(Register<std::uint8_t> codes) {
+  return make_lanes<std::int16_t>([&](int i) { return codes[i] * 256; });
+}
+Register<std::int16_t> last_pairs(Register<std::uint8_t> codes) {
+  return make_lanes<std::int16_t>([&](int i) { return codes[i + 8] * 256; });
+}
+// a · b / 2^15, rounded
+Register<std::int16_t> rounded_product(Register<std::int16_t> a, Register<std::int16_t> b) {
+  return make_lanes<std::int16_t>([&](int i) { return (a[i] * b[i] + 0x4000) >> 15; });
+}
+
+// adds to each sum two neighbouring products
+Register<std::int32_t> dot2(Register<std::int32_t> sums, Register<std::int16_t> values,
+                            Register<std::int16_t> weights) {
+  return make_lanes<std::int32_t>([&](int i) {
+    return sums[i] + values[2 * i] * weights[2 * i] + values[2 * i + 1] * weights[2 * i + 1];
+  });
+}
+// Running sums of each row's codes, four at a time, times q[0 … 3]. Where instructions want them
+// otherwise than one sum per row, finish() gives those.
+Register<std::int32_t> dot4(Register<std::int32_t> sums, Register<std::uint8_t> codes,
+                            Register<std::int8_t> q) {
+  for (int i = 0; i < register_bytes; ++i) sums[i / 4] += codes[i] * q[i];
   return sums;
 }
+#include "kernels/simd/plain_dot.h"

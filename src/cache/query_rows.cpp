@@ -1,0 +1,101 @@
+#include "cache/query_rows.h"
+
+#include <bit>
+#include <cmath>
+
+#include "codec/group_codec.h"
+#include "codec/transform.h"
+
+namespace kvsplit {
+namespace {
+
+/// A group of keys as queries meet it.
+struct Meeting {
+  int number;  // of the 16 numbers of the query that are for it
+  int group;   // of the head; -1: places in a frame
+  int bits;
+};
+
+// In a plan's space the first groups of keys are the largest, and there 8 bits of a query are too
+// few: the error they leave is what 8-bit keys are measured by. So those groups are met twice, the
+// second time with what the query's first codes left over, as is the place in a frame. Calls
+// visit(meeting) for all groups that have bits.
+template <class Visit>
+void for_each_meeting(const PackedTensor& keys, int head, const Visit& visit) {
+  const std::span<const GroupLayout> groups = keys.head_groups(head);
+  const auto n = static_cast<int>(groups.size());
+  const int n_twice = keys.format().maps ? (n + 3) / 4 : 0;
+  const int first = keys.format().frame_cells() > 0 ? -1 : 0;
+  for (int group = first; group < n; ++group) {
+    const int bits = group < 0 ? 8 : groups[static_cast<std::size_t>(group)].bits;
+    if (bits == 0) break;
+    for (int time = 0; time < (group < n_twice ? 2 : 1); ++time) {
+      visit(Meeting{group - first, group, bits});
+    }
+  }
+}
+
+// Codes of 16 numbers: signed bytes around 0 and a scale. |x − x̂| ≤ max|x| / 254; what is left is
+// put in the numbers' place.
+void encode_numbers(std::span<float> numbers, std::int8_t* codes, float middle, float& scale,
+                    float& offset) {
+  float largest = 0;
+  for (const float x : numbers) largest = std::max(largest, std::fabs(x));
+  const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
+  scale = largest / 127.0F;
+  int sum = 0;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    // Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no
+    // cast to an integer may see.
+    const float shifted = numbers[i] * inverse + 12582912.0F;
+    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
+    sum += codes[i];
+    numbers[i] -= scale * static_cast<float>(codes[i]);
+  }
+  offset = -scale * middle * static_cast<float>(sum);
+}
+
+}  // namespace
+
+GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, std::int64_t stream) {
+  return {tensor.tiles(group, stream), group.tile_stride, group.bits, group.short_scale_base};
+}
+
+std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
+                                      HeadTiles& room) {
+  std::size_t n = 0;
+  for_each_meeting(keys, head, [&](const Meeting& meeting) {
+    if (meeting.group < 0) {
+      const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
+      room[n++] = {map.place_tiles.data(), place_tile_bytes, meeting.bits};
+    } else {
+      const auto group = static_cast<std::size_t>(meeting.group);
+      room[n++] = packed_tiles(keys, keys.head_groups(head)[group], stream);
+    }
+  });
+  return std::span(room).first(n);
+}
+
+void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
+                  QueryScratch& scratch) {
+  int n_groups = 0;
+  for_each_meeting(keys, head, [&](const Meeting& meeting) { n_groups = meeting.number + 1; });
+  std::array<float, max_head_dim + n_place_numbers> room;  // NOLINT(*-member-init): filled below
+  scratch.lacking[row] = query_into_space(
+      keys.format(), head, turn, {scratch.row(row), static_cast<std::size_t>(keys.head_dim())},
+      std::span(room).first(static_cast<std::size_t>(n_groups) * group_channels));
+  // Without a plan keys of 16 bits, exact ones too, are met in the space of the others.
+  if (!keys.format().maps) std::copy_n(room.begin(), keys.head_dim(), scratch.row(row));
+
+  std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
+  for_each_meeting(keys, head, [&](const Meeting& meeting) {
+    if (meeting.bits != 16) {
+      encode_numbers({&room[meeting.number * group_channels], group_channels},
+                     &scratch.codes[at * group_channels], code_middle(meeting.bits),
+                     scratch.scales[at], scratch.offsets[at]);
+    }
+    ++at;
+  });
+}
+
+}  // namespace kvsplit

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace kvsplit {
+
+/// The host's rotary position embedding (RoPE, arXiv 2104.09864) of one layer, in what matters
+/// here: by how much a step of one position turns each plane. Planes are the channels (i, i + n/2)
+/// of a head's first n, or neighbours (2i, 2i + 1).
+struct Rotation {
+  bool neighbours = false;
+  std::vector<float> angles;  ///< [n / 2] radians per position; empty: nothing turns
+
+  bool operator==(const Rotation&) const = default;
+};
+
+/// What RoPE is told, as the host's operation has it (YaRN: arXiv 2309.00071).
+struct RopeParameters {
+  int n_dims = 0;
+  int n_ctx_orig = 0;
+  bool neighbours = false;
+  float freq_base = 0, freq_scale = 1, ext_factor = 0, beta_fast = 0, beta_slow = 0;
+  const float* freq_factors = nullptr;  ///< [n_dims / 2] or null
+};
+
+Rotation rotation_of(const RopeParameters& rope);
+
+/// A rotation by some positions, ready for use.
+struct Turn {
+  std::array<float, 128> cos, sin;
+};
+
+/// Position may be negative. Writes the planes that there are.
+void make_turn(const Rotation& rotation, int position, Turn& turn);
+Turn turn_of(const Rotation& rotation, int position);
+
+/// Turns a head by the position, or back.
+void turn_head(const Rotation& rotation, const Turn& turn, std::span<float> head);
+void turn_back(const Rotation& rotation, const Turn& turn, std::span<float> head);
+
+}  // namespace kvsplit

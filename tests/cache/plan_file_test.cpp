@@ -1,0 +1,143 @@
+// Calibrated plans as files: written, read, and refused.
+#include "cache/plan_file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "base/error.h"
+#include "cache/packed_tensor.h"
+#include "cache/plan.h"
+#include "support/planned_format.h"
+
+namespace kvsplit {
+namespace {
+
+constexpr int head_dim = 64, n_heads = 3, n_layers = 4, n_channels = head_dim * n_heads;
+
+std::vector<PlannedLayer> planned_layers() {
+  std::vector<PlannedLayer> layers(n_layers);
+  for (PlannedLayer& layer : layers) {
+    layer.keys = test::planned_side({.frame_cells = 128});
+    layer.values = test::planned_side({});
+  }
+  layers[2].keys.heads.clear();  // as where a layer's rotation is not known
+  return layers;
+}
+
+class PlanFile : public testing::Test {
+ protected:
+  void SetUp() override { write_plan(file_, planned_layers()); }
+  void TearDown() override { std::filesystem::remove(file_); }
+
+  std::string bytes() const {
+    std::ifstream in(file_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void replace(const std::string& bytes) const {
+    std::ofstream(file_, std::ios::binary).write(bytes.data(), static_cast<long>(bytes.size()));
+  }
+  std::string why_refused() const {
+    try {
+      const CalibratedPlan plan(file_);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  const std::string file_ =
+      (std::filesystem::temp_directory_path() /
+       ("kvsplit-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
+        ".kvplan"))
+          .string();
+};
+
+double bits_per_number(const RowFormat& format) {
+  return static_cast<double>(tile_layout(format, 1).bytes) * 8 / (tile_rows * n_channels);
+}
+
+TEST_F(PlanFile, GivesFormatsOfTheBitsThatAreAskedFor) {
+  const CalibratedPlan plan(file_);
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    double sum = 0;
+    for (const int layer : {0, 1, 3}) {
+      const RowFormat format = *plan.format(layer, Side::key, n_channels, bits);
+      EXPECT_EQ(format.frame_cells(), 128);
+      sum += bits_per_number(format) / 3;
+    }
+    EXPECT_LE(sum, bits + 0.5);
+    EXPECT_GT(sum, std::min(bits + 0.2, 8.2)) << "bits are left over";
+    EXPECT_LE(bits_per_number(*plan.format(0, Side::value, n_channels, bits)), bits + 0.5);
+  }
+}
+
+// Groups of a head fall in variance, here by a factor of twelve after the first.
+TEST_F(PlanFile, GivesLouderGroupsMoreBits) {
+  const CalibratedPlan plan(file_);
+  for (const Side side : {Side::key, Side::value}) {
+    for (const int bits : {2, 3, 4, 5, 6}) {
+      const std::vector<int> groups = plan.format(0, side, n_channels, bits)->group_bits;
+      for (std::size_t head = 0; head < groups.size(); head += 4) {
+        EXPECT_GT(groups[head], groups[head + 3]) << bits;
+        EXPECT_LE(groups[head], groups[head + 3] + 3) << bits;
+      }
+    }
+  }
+}
+
+TEST_F(PlanFile, HoldsWhatWasWritten) {
+  const RowFormat format = *CalibratedPlan(file_).format(1, Side::key, n_channels, 4);
+  const PlannedSide side = planned_layers()[1].keys;
+  EXPECT_EQ(format.maps->rotation, side.rotation);
+  ASSERT_EQ(format.maps->heads.size(), side.heads.size());
+  EXPECT_EQ(format.maps->heads[2].mean, side.heads[2].mean);
+  for (std::size_t i = 0; i < side.heads[2].into.size(); ++i) {
+    EXPECT_NEAR(format.maps->heads[2].into[i], side.heads[2].into[i], 1e-3);  // f16
+  }
+}
+
+TEST_F(PlanFile, LayersWithoutCalibrationHaveNone) {
+  const CalibratedPlan plan(file_);
+  EXPECT_FALSE(plan.format(2, Side::key, n_channels, 4));
+  EXPECT_FALSE(plan.format(n_layers, Side::key, n_channels, 4));
+  EXPECT_TRUE(plan.format(2, Side::value, n_channels, 4));
+  Precision precision{.k_bits = 4, .v_bits = 4, .plan = file_};
+  EXPECT_EQ(Plan(precision).format(2, Side::key, n_channels, false).transform,
+            TransformKind::hadamard);
+}
+
+TEST_F(PlanFile, OfAnotherModelIsRefused) {
+  const CalibratedPlan plan(file_);
+  EXPECT_THROW(plan.format(0, Side::key, 2 * n_channels, 4), Error);
+}
+
+TEST_F(PlanFile, DamagedAtAnyPlaceIsRefused) {
+  const std::string good = bytes();
+  ASSERT_EQ(why_refused(), "");
+  for (std::size_t at = 0; at < good.size(); at += 1 + good.size() / 97) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 4);
+    replace(bad);
+    EXPECT_NE(why_refused().find(file_), std::string::npos) << at;
+  }
+}
+
+TEST_F(PlanFile, CutOffAnywhereIsRefused) {
+  const std::string good = bytes();
+  for (std::size_t n = 0; n < good.size(); n += 1 + good.size() / 97) {
+    replace(good.substr(0, n));
+    EXPECT_NE(why_refused(), "") << n;
+  }
+}
+
+TEST_F(PlanFile, MissingOrOfAnotherVersionIsRefused) {
+  EXPECT_THROW(CalibratedPlan("/nowhere/model.kvplan"), Error);
+  replace("kvplan9\n" + bytes().substr(8));
+  EXPECT_NE(why_refused().find("version"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kvsplit
