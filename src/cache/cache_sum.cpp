@@ -17,6 +17,19 @@ std::string mebibytes(std::size_t bytes) {
   return text.data();
 }
 
+// What groups have, which with a plan differs from layer to layer.
+struct Mean {
+  void add(const std::vector<int>& groups) {
+    sum += std::accumulate(groups.begin(), groups.end(), 0.0);
+    n += static_cast<double>(groups.size());
+  }
+  int rounded(int of_none) const {
+    return n == 0 ? of_none : static_cast<int>(std::lround(sum / n));
+  }
+
+  double sum = 0, n = 0;
+};
+
 // Calls change(part of the sum, what the cache has in it).
 template <class Change>
 void for_each_part(CacheSum& sum, const HostedTensor& cache, const Change& change) {
@@ -38,18 +51,20 @@ void CacheSum::take(const HostedTensor& cache) {
 
 CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
   std::map<std::string, std::vector<std::string>> noted;  // tensors that a note is about
+  Mean k_bits;
+  Mean v_bits;
   for (const HostedTensor* cache : caches) {
     sum.add(*cache);
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
     if (!cache->packed()) continue;
-    int& bits = cache->nominal().side == Side::key ? precision.k_bits : precision.v_bits;
     const RowFormat& format = cache->rows().format();
-    const std::vector<int>& groups = format.group_bits;
-    bits = static_cast<int>(std::lround(std::accumulate(groups.begin(), groups.end(), 0.0) /
-                                        static_cast<double>(groups.size())));
+    (cache->nominal().side == Side::key ? k_bits : v_bits).add(format.group_bits);
+    if (format.maps) precision.plan = format.maps->file;
     precision.sinks = format.sinks;
     precision.window = format.window;
   }
+  precision.k_bits = k_bits.rounded(precision.k_bits);
+  precision.v_bits = v_bits.rounded(precision.v_bits);
   for (const auto& [note, names] : noted) {
     std::string& line = notes.emplace_back(names.front());
     if (names.size() > 1)

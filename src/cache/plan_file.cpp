@@ -56,7 +56,7 @@ class Reader {
   std::vector<T> take(std::size_t n) {
     if (rest_.size() / sizeof(T) < n) throw Error(file_ + ": a plan that ends too early");
     std::vector<T> numbers(n);
-    std::memcpy(numbers.data(), rest_.data(), n * sizeof(T));
+    if (n > 0) std::memcpy(numbers.data(), rest_.data(), n * sizeof(T));
     rest_.remove_prefix(n * sizeof(T));
     return numbers;
   }
@@ -143,7 +143,9 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) throw Error(file + ": no such plan");
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
-  if (!bytes.starts_with(magic)) throw Error(file + ": not a plan of this version of kvsplit");
+  if (!bytes.starts_with(magic) || bytes.size() < magic.size() + sizeof(std::uint64_t)) {
+    throw Error(file + ": not a plan of this version of kvsplit");
+  }
   const std::string_view body(bytes.data(), bytes.size() - sizeof(std::uint64_t));
   const std::uint64_t hash = fnv1a(body);
   if (std::memcmp(&hash, bytes.data() + body.size(), sizeof(hash)) != 0) {
@@ -152,8 +154,8 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   Reader reader(file_, body.substr(magic.size()));
   const std::uint32_t n_layers = reader.take<std::uint32_t>(1)[0];
   for (std::uint32_t i = 0; i < n_layers; ++i) {
-    keys_.push_back(make_maps(reader.side(), hash));
-    values_.push_back(make_maps(reader.side(), hash));
+    keys_.push_back(make_maps(reader.side(), file, hash));
+    values_.push_back(make_maps(reader.side(), file, hash));
   }
 }
 

@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cli/command.h"
 #include "cli/options.h"
-#include "measure/comparison.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -35,20 +32,20 @@ int run(const CalibrateOptions& options) {
   ProgressBar bar;
   const host::Model model = options.load("KVSPLIT", bar);
   const std::vector<host::Token> tokens = model.tokenize(text);
-  check_window(options.context, model.n_context(), tokens.size(), options.text);
   tune::CalibrationCall call;
   call.model = &model;
   call.tokens = tokens;
   call.window = options.context;
-  call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
+  call.n_windows = n_windows(options, model, tokens.size());
   call.frame_cells = options.frame / tile_rows * tile_rows;
   call.n_threads = options.threads;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   const std::vector<PlannedLayer> plan = tune::calibrate(call);
   bar.clear();
   write_plan(options.plan, plan);
-  fmt::print("{}: plan of {} layers from {} windows of {} tokens; use it as --kvq K4V4:plan={}\n",
-             options.plan, plan.size(), call.n_windows, call.window, options.plan);
+  fmt::print(
+      "{}: plan of {} layers from {} windows of {} tokens; use it as --kvq K4V4:sinks=4:plan={}\n",
+      options.plan, plan.size(), call.n_windows, call.window, options.plan);
   return 0;
 }
 

@@ -109,27 +109,28 @@ void add_window_options(CLI::App& app, TextOptions& options) {
             "Windows at most, from the start of the text");
 }
 
-void check_window(int context, int model_context, std::size_t text_tokens,
-                  const std::string& text) {
-  if (context > model_context) {
-    throw Error(fmt::format("-c {}: the model was made for {} tokens", context, model_context));
+int n_windows(const TextOptions& options, const host::Model& model, std::size_t n_tokens) {
+  if (options.context > model.n_context()) {
+    throw Error(
+        fmt::format("-c {}: the model was made for {} tokens", options.context, model.n_context()));
   }
-  if (text_tokens < static_cast<std::size_t>(context)) {
+  const int n = measure::windows_in(n_tokens, options.context);
+  if (n == 0) {
     throw Error(fmt::format("{}: {} tokens, a window has {}: take a longer text or a smaller -c",
-                            text, text_tokens, context));
+                            options.text, n_tokens, options.context));
   }
+  return std::min(options.chunks, n);
 }
 
 measure::ComparisonCall comparison(const TextOptions& options, const host::Model& model,
                                    const Caches& caches, std::span<const host::Token> tokens,
                                    ProgressBar& bar) {
-  check_window(options.context, model.n_context(), tokens.size(), options.text);
   measure::ComparisonCall call;
   call.packed = &model;
   call.caches = caches;
   call.tokens = tokens;
   call.window = options.context;
-  call.n_windows = std::min(options.chunks, measure::windows_in(tokens.size(), options.context));
+  call.n_windows = n_windows(options, model, tokens.size());
   call.n_threads = options.threads;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   return call;

@@ -79,8 +79,9 @@ struct TextOptions : MeasureOptions {
 void add_text_options(CLI::App& app, TextOptions& options);
 void add_window_options(CLI::App& app, TextOptions& options);  ///< -c and --chunks
 
-/// Error: a window of `context` tokens is longer than the model's context or than the text.
-void check_window(int context, int model_context, std::size_t text_tokens, const std::string& text);
+/// How many windows are taken of a text of so many tokens. Error: a window is longer than the
+/// model's context, or than the text.
+int n_windows(const TextOptions& options, const host::Model& model, std::size_t n_tokens);
 
 /// What the options ask to compare. Error: the window is too long.
 measure::ComparisonCall comparison(const TextOptions& options, const host::Model& model,

@@ -65,7 +65,8 @@ Rotation rotation_of(const RopeParameters& rope) {
   return rotation;
 }
 
-void make_turn(const Rotation& rotation, int position, Turn& turn) {
+Turn turn_of(const Rotation& rotation, int position) {
+  Turn turn;  // NOLINT(*-member-init): as many planes as there are
   for (std::size_t i = 0; i < rotation.angles.size(); ++i) {
     const double turns = position * (rotation.angles[i] * (0.5 / std::numbers::pi));
     const auto part = static_cast<float>(turns - std::nearbyint(turns));  // -1/2 … 1/2
@@ -73,11 +74,6 @@ void make_turn(const Rotation& rotation, int position, Turn& turn) {
     turn.sin[i] = sine_of_turns(size > 0.25F ? std::copysign(0.5F - size, part) : part);
     turn.cos[i] = sine_of_turns(0.25F - size);
   }
-}
-
-Turn turn_of(const Rotation& rotation, int position) {
-  Turn turn;  // NOLINT(*-member-init): made right below
-  make_turn(rotation, position, turn);
   return turn;
 }
 

@@ -33,8 +33,7 @@ struct Turn {
   std::array<float, 128> cos, sin;
 };
 
-/// Position may be negative. Writes the planes that there are.
-void make_turn(const Rotation& rotation, int position, Turn& turn);
+/// Position may be negative. Only the planes that there are are made.
 Turn turn_of(const Rotation& rotation, int position);
 
 /// Turns a head by the position, or back.

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+struct ggml_context;
+struct gguf_context;
 
 namespace kvsplit::host {
 
@@ -11,8 +15,19 @@ struct Weights {
   std::vector<float> numbers;
 };
 
-/// Reads a tensor from a GGUF file, of whatever type, through ggml. Empty where there is none of
-/// that name. Error: no GGUF file, or a truncated one.
-Weights read_weights(const std::string& file, const std::string& name);
+/// A GGUF file whose header is read once, for tensors of whatever type.
+class WeightFile {
+ public:
+  /// Error: no GGUF file.
+  explicit WeightFile(const std::string& file);
+
+  /// Empty where there is none of that name. Error: a truncated file.
+  Weights read(const std::string& name) const;
+
+ private:
+  std::string file_;
+  std::unique_ptr<ggml_context, void (*)(ggml_context*)> tensors_;  ///< without their numbers
+  std::unique_ptr<gguf_context, void (*)(gguf_context*)> header_;
+};
 
 }  // namespace kvsplit::host

@@ -23,14 +23,15 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
   const ggml_tensor& numbers = *node.src[1];
   const auto* const wide = static_cast<const std::int64_t*>(numbers.data);
   const auto* const narrow = static_cast<const std::int32_t*>(numbers.data);
-  const auto rows = numbers.type == GGML_TYPE_I32
-                        ? std::vector<std::int64_t>(narrow, narrow + values.ne[1])
-                        : std::vector<std::int64_t>(wide, wide + values.ne[1]);
-  const WriteCall call{.values = static_cast<const float*>(values.data),
-                       .row_stride = values.nb[1],
-                       .rows = rows,
-                       .positions = work.positions.empty() ? nullptr : work.positions.data(),
-                       .rotation = work.rotation ? &*work.rotation : nullptr};
+  const bool is_narrow = numbers.type == GGML_TYPE_I32;
+  std::vector<std::int64_t> widened;
+  if (is_narrow) widened.assign(narrow, narrow + values.ne[1]);
+  const WriteCall call{
+      .values = static_cast<const float*>(values.data),
+      .row_stride = values.nb[1],
+      .rows = {is_narrow ? widened.data() : wide, static_cast<std::size_t>(values.ne[1])},
+      .positions = work.positions.empty() ? nullptr : work.positions.data(),
+      .rotation = work.rotation ? &*work.rotation : nullptr};
   if (!work.cache->write(call, worker)) throw Error("a row beyond the end is written");
 }
 
@@ -44,7 +45,7 @@ std::string plan_write(const ggml_tensor& node, Work& work) {
   if (node.ne[0] != nominal.n_channels || !shows_heads) return no_flash_attention;
   const bool all = node.data == work.cache->address() &&
                    node.ne[1] * node.ne[2] * node.ne[3] == nominal.cells.n_rows();
-  if (nominal.side == Side::key) {
+  if (work.cache->rows().format().frame_cells() > 0 || tap() != nullptr) {
     const ggml_tensor* const rope = find_rope_input(&values, false, values.ne[1], work);
     if (rope != nullptr && tap() != nullptr) work.rotation = rotation_of(rope_parameters(*rope));
   }

@@ -85,10 +85,8 @@ PlaceMoments place_moments(const HeadStatistics& s, const PlannedSide& side,
   PlaceMoments moments{Eigen::MatrixXd::Zero(side.head_dim, side.head_dim),
                        Eigen::MatrixXd::Zero(side.head_dim, side.head_dim)};
   for (Eigen::Index cell = 0; cell < side.frame_cells; ++cell) {
-    Turn turn;  // NOLINT(*-member-init): made right below
-    make_turn(side.rotation, static_cast<int>(cell), turn);
     Eigen::VectorXf turned = base;
-    turn_head(side.rotation, turn, {turned.data(), dim});
+    turn_head(side.rotation, turn_of(side.rotation, static_cast<int>(cell)), {turned.data(), dim});
     const Eigen::VectorXd told = turned.cast<double>() - mean;
     const double n = s.n_at_place[cell];
     const Eigen::VectorXd rows = s.place_sums.row(cell).transpose().cast<double>() - n * mean;
@@ -114,9 +112,9 @@ using OutputWeights = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen
 
 // [n_embd, n_heads · head_dim]; rows weighted by the norms that come behind: without them the few
 // massive channels of the residual stream, which norms make small, would decide everything.
-OutputWeights output_weights(const host::Model& model, int layer) {
+OutputWeights output_weights(const host::WeightFile& file, int layer) {
   const auto read = [&](const char* what) {
-    return host::read_weights(model.file(), fmt::format("blk.{}.{}.weight", layer, what));
+    return file.read(fmt::format("blk.{}.{}.weight", layer, what));
   };
   const host::Weights weights = read("attn_output");
   OutputWeights w =
@@ -183,6 +181,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
   if (statistics.layers.empty())
     throw Error(call.model->file() + ": no layer that can be calibrated");
   std::vector<PlannedLayer> plan(static_cast<std::size_t>(statistics.layers.rbegin()->first) + 1);
+  const host::WeightFile file(call.model->file());
   std::size_t n_done = 0;
   for (const auto& [index, layer] : statistics.layers) {
     PlannedLayer& planned = plan[static_cast<std::size_t>(index)];
@@ -196,7 +195,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
         planned.keys.heads.push_back(fit_keys(head, planned.keys, layer.softcapped));
       }
     }
-    const OutputWeights w = output_weights(*call.model, index);
+    const OutputWeights w = output_weights(file, index);
     for (std::size_t head = 0; head < layer.heads.size(); ++head) {
       planned.values.heads.push_back(fit_values(layer.heads[head], w, static_cast<int>(head)));
     }

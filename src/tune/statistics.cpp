@@ -65,8 +65,7 @@ void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries
 }
 
 void turn_rows_back(const Rotation& rotation, int position, Rows& rows) {
-  Turn turn;  // NOLINT(*-member-init): made right below
-  make_turn(rotation, position, turn);
+  const Turn turn = turn_of(rotation, position);
   for (Eigen::Index i = 0; i < rows.rows(); ++i) {
     turn_back(rotation, turn, {&rows(i, 0), static_cast<std::size_t>(rows.cols())});
   }
@@ -86,8 +85,7 @@ void learn_frame(const Rows& k, std::vector<Rows> queries, const Rotation& rotat
 
 Eigen::VectorXf sum_before_rotation(Rows k, const Rotation& rotation, int first_position) {
   for (Eigen::Index i = 0; i < k.rows(); ++i) {
-    Turn turn;  // NOLINT(*-member-init): made right below
-    make_turn(rotation, first_position + static_cast<int>(i), turn);
+    const Turn turn = turn_of(rotation, first_position + static_cast<int>(i));
     turn_back(rotation, turn, {&k(i, 0), static_cast<std::size_t>(k.cols())});
   }
   return k.colwise().sum().transpose();

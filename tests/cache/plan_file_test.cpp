@@ -8,6 +8,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/pages.h"
+#include "cache/cache_sum.h"
 #include "cache/packed_tensor.h"
 #include "cache/plan.h"
 #include "support/planned_format.h"
@@ -107,6 +109,27 @@ TEST_F(PlanFile, LayersWithoutCalibrationHaveNone) {
   Precision precision{.k_bits = 4, .v_bits = 4, .plan = file_};
   EXPECT_EQ(Plan(precision).format(2, Side::key, n_channels, false).transform,
             TransformKind::hadamard);
+}
+
+// Keys share their bits over layers, so that no layer alone shows what was asked for.
+TEST_F(PlanFile, IsNamedInTheLineOnWhatWasPacked) {
+  const Precision precision{.k_bits = 4, .v_bits = 3, .sinks = 4, .plan = file_};
+  std::vector<std::unique_ptr<Pages>> memory;
+  std::vector<std::unique_ptr<HostedTensor>> tensors;
+  std::vector<const HostedTensor*> caches;
+  for (const std::string name : {"cache_k_l0", "cache_k_l1", "cache_v_l0", "cache_v_l1"}) {
+    NominalRows rows = parse_cache_name(name).value();
+    rows.type = "f16";
+    rows.cells = {256, 1};
+    rows.n_channels = n_channels;
+    rows.row_bytes = 2 * n_channels;
+    memory.push_back(std::make_unique<Pages>(rows.bytes()));
+    tensors.push_back(std::make_unique<HostedTensor>(rows, choose_format(rows, precision),
+                                                     memory.back()->data()));
+    caches.push_back(tensors.back().get());
+  }
+  const std::string line = CacheSummary(caches).text();
+  EXPECT_TRUE(line.starts_with(to_string(precision) + " cache: 4 tensors packed")) << line;
 }
 
 TEST_F(PlanFile, OfAnotherModelIsRefused) {

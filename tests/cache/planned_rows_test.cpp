@@ -145,8 +145,7 @@ TEST(PlannedRows, ShiftedTurnWithTheirFrames) {
   Keys keys;
   std::vector<float> values = keys.fill(0, 100, kv_size);
   const Rotation rotation = keys.tensor->format().maps->rotation;
-  Turn turn;
-  make_turn(rotation, shift, turn);
+  const Turn turn = turn_of(rotation, shift);
   const auto turn_row = [&](float* row) {
     for (int head = 0; head < 3; ++head)
       turn_head(rotation, turn, {row + head * head_dim, head_dim});

@@ -23,8 +23,7 @@ TEST(Rotation, TurnsEachPlaneByItsAngle) {
   for (const bool neighbours : {false, true}) {
     const Rotation r = rotation(neighbours);
     for (const int position : {0, 1, 63, 1000, 32767, 1000000, -5}) {
-      Turn turn;
-      make_turn(r, position, turn);
+      const Turn turn = turn_of(r, position);
       const std::vector<float> before = counted(48);
       std::vector<float> after = before;
       turn_head(r, turn, after);
@@ -42,8 +41,7 @@ TEST(Rotation, TurnsEachPlaneByItsAngle) {
 
 TEST(Rotation, BackIsTheOtherWay) {
   const Rotation r = rotation(true);
-  Turn turn;
-  make_turn(r, 4711, turn);
+  const Turn turn = turn_of(r, 4711);
   std::vector<float> numbers = counted(32);
   turn_head(r, turn, numbers);
   turn_back(r, turn, numbers);
@@ -52,8 +50,7 @@ TEST(Rotation, BackIsTheOtherWay) {
 
 TEST(Rotation, WithoutPlanesNothingTurns) {
   std::vector<float> numbers = counted(32);
-  Turn turn;
-  make_turn({}, 99, turn);
+  const Turn turn = turn_of({}, 99);
   turn_head({}, turn, numbers);
   EXPECT_EQ(numbers, counted(32));
 }

@@ -48,8 +48,7 @@ void expect_same(const Rope& rope) {
   const Rotation rotation = rotation_of(rope_parameters(*node));
   for (int i = 0; i < n_positions; ++i) {
     std::vector<float> ours(head_dim, 1.0F);
-    Turn turn;
-    make_turn(rotation, positions[i], turn);
+    const Turn turn = turn_of(rotation, positions[i]);
     turn_head(rotation, turn, ours);
     const auto* const theirs = static_cast<const float*>(node->data) + i * head_dim;
     // YaRN makes vectors longer, which is no turn; position 0 shows by how much.

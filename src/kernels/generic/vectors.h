@@ -113,7 +113,10 @@ inline Pairs last_pairs(Bytes codes) {
 // (a − middle) · factors[row] / 2^15, rounded; modulo 2^16 the difference is right
 inline Pairs scaled(Pairs a, std::int16_t middle, const std::int16_t* factors) {
   const Register<std::int16_t> two = repeated(factors);
-  return make<std::int16_t>([&](int i) { return rounded_product(a.v[i] - middle, two); });
+  return make<std::int16_t>([&](int i) {
+    const auto difference = as<std::uint16_t>(a.v[i]) - static_cast<std::uint16_t>(middle);
+    return rounded_product(as<std::int16_t>(difference), two);
+  });
 }
 // adds to each channel's sum its values of two rows times weights[0 … 1]
 inline I32 dot2(I32 sums, Pairs values, const std::int16_t* weights) {
