@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <vector>
 
 #include "base/pages.h"
@@ -33,7 +34,7 @@ class Tensors {
   Model model_;
   RowFormat format_;
   std::vector<Pages> memory_;
-  std::vector<PackedTensor> tensors_;
+  std::deque<PackedTensor> tensors_;  ///< which stay where they are
 };
 
 /// Valid until the side's next call. Google Benchmark calls a benchmark several times: tensors are

@@ -198,11 +198,11 @@ void find_exact_cells(const Attention& a, int stream, ExactCells& exact) {
   exact.n_slots = std::min(a.k.exact().n_slots(), a.v.exact().n_slots());
   exact.n_hidden = 0;
   if (exact.n_slots == 0) return;
-  const auto k_cells = a.k.exact().cells(a.call.first_stream + stream);
-  const auto v_cells = a.v.exact().cells(a.call.first_stream + stream);
+  const auto k_slots = a.k.exact().slots(a.call.first_stream + stream);
+  const auto v_slots = a.v.exact().slots(a.call.first_stream + stream);
   for (std::size_t slot = 0; slot < static_cast<std::size_t>(exact.n_slots); ++slot) {
-    const std::int32_t cell = k_cells[slot];
-    const bool both = cell == v_cells[slot] && cell >= 0 && cell < a.call.n_kv;
+    const std::int32_t cell = k_slots[slot].cell;
+    const bool both = cell == v_slots[slot].cell && cell >= 0 && cell < a.call.n_kv;
     exact.cells[slot] = both ? cell : -1;
     if (both) hide(exact, cell);
   }
@@ -235,6 +235,7 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   };
   task.k_groups = head_tiles(a.k, block.kv_head, scratch.k_groups, exact_tiles);
   task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups, exact_tiles);
+  for (int row = 0; row < block.n_rows; ++row) encode_query_for_exact(a.k, row, scratch.queries);
   std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];

@@ -53,6 +53,8 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
   std::map<std::string, std::vector<std::string>> noted;  // tensors that a note is about
   Mean k_bits;
   Mean v_bits;
+  int sinks = 0;
+  int window = 0;
   for (const HostedTensor* cache : caches) {
     sum.add(*cache);
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
@@ -60,11 +62,15 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     const RowFormat& format = cache->rows().format();
     (cache->nominal().side == Side::key ? k_bits : v_bits).add(format.group_bits);
     if (format.maps) precision.plan = format.maps->file;
-    precision.sinks = format.sinks;
-    precision.window = format.window;
+    sinks = std::max(sinks, format.sinks);
+    window = std::max(window, format.window);
   }
   precision.k_bits = k_bits.rounded(precision.k_bits);
   precision.v_bits = v_bits.rounded(precision.v_bits);
+  if (has_exact_rows(precision)) {
+    precision.sinks = sinks;
+    precision.window = window;
+  }
   for (const auto& [note, names] : noted) {
     std::string& line = notes.emplace_back(names.front());
     if (names.size() > 1)

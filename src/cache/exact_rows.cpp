@@ -1,53 +1,114 @@
 #include "cache/exact_rows.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 namespace kvsplit {
 namespace {
 
-constexpr GroupLayout exact_group{.bits = 16};
+constexpr std::size_t scales_read = tile_rows;  // at once, where a tile has fewer as well
 
-// Slots are rounded up to whole blocks of 16 rows.
-std::size_t group_bytes(int n_slots) {
-  return static_cast<std::size_t>((n_slots + block_rows - 1) / block_rows) * block_bytes(16);
+// One tile, of as few blocks of 16 rows as there are slots for.
+GroupLayout layout_for(const RowFormat& format) {
+  GroupLayout layout = exact_group;
+  layout.n_blocks = (format.n_slots() + block_rows - 1) / block_rows;
+  layout.tile_bytes = layout.scales_offset() + layout.scale_bytes();
+  return layout;
 }
 
 }  // namespace
 
 std::size_t ExactRows::bytes(const RowFormat& format, std::int64_t n_streams) {
+  if (format.n_slots() == 0) return 0;
   return static_cast<std::size_t>(n_streams) * format.group_bits.size() *
-         group_bytes(format.sinks + format.window);
+             layout_for(format).tile_bytes +
+         scales_read;
 }
 
 ExactRows::ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory)
     : side_(side),
       sinks_(format.sinks),
+      n_sink_slots_(format.n_sink_slots()),
       window_(format.window),
       n_groups_(format.group_bits.size()),
+      layout_(layout_for(format)),
       memory_(memory),
-      cells_(static_cast<std::size_t>(n_streams * n_slots()), -1) {}
+      slots_(static_cast<std::size_t>(n_streams * n_slots())) {}
 
 std::byte* ExactRows::tile_of(std::int64_t stream, std::size_t group) const {
-  return memory_ + (static_cast<std::size_t>(stream) * n_groups_ + group) * group_bytes(n_slots());
+  return memory_ + (static_cast<std::size_t>(stream) * n_groups_ + group) * layout_.tile_bytes;
+}
+
+int ExactRows::find(CellPlace place) const {
+  const auto all = slots(place.stream);
+  const auto found = std::ranges::find(all, place.cell, &Slot::cell);
+  return found == all.end() ? -1 : static_cast<int>(found - all.begin());
 }
 
 void ExactRows::leave(CellPlace place) {
-  if (holds(place)) cells_[slot(place)] = -1;
+  const int slot = find(place);
+  if (slot >= 0) slots_of(place.stream)[slot] = {};
 }
 
-GroupRow ExactRows::row(CellPlace place, std::size_t group) const {
-  return {exact_group, side_, tile_of(place.stream, group), slot_in_stream(place.cell)};
+// The slot that is wanted, an empty one, or the one whose row is missed least.
+int ExactRows::put(CellPlace place, Slot row, int wanted) {
+  Slot* const first = slots_of(place.stream);
+  const bool sink = row.position < sinks_;
+  const std::span<Slot> choice =
+      sink ? std::span(first, n_sink_slots_) : std::span(first + n_sink_slots_, window_);
+  if (choice.empty()) return -1;
+  const auto worth = [&](const Slot& slot) {
+    return std::tuple(slot.cell >= 0, &slot - first != wanted, sink ? -slot.position : 0,
+                      slot.since);
+  };
+  const auto slot = std::ranges::min_element(choice, {}, worth);
+  *slot = row;
+  return static_cast<int>(&*slot - first);
+}
+
+ExactRows::Mark ExactRows::mark(CellPlace place) const {
+  const int slot = find(place);
+  if (slot < 0) return {};
+  return {static_cast<std::uint8_t>(slot + 1),
+          slots(place.stream)[static_cast<std::size_t>(slot)].position};
+}
+
+int ExactRows::claim(CellPlace place, Mark mark) {
+  leave(place);
+  if (mark.slot == 0) return -1;
+  // Older than any that will be written, and among themselves as old as their positions say.
+  const std::int32_t since = mark.position - std::numeric_limits<std::int32_t>::max();
+  return put(place, {static_cast<std::int32_t>(place.cell), mark.position, since}, mark.slot - 1);
+}
+
+std::span<const int> ExactRows::claim(std::span<const CellPlace> rows,
+                                      const std::int32_t* positions, Worker worker) {
+  const std::scoped_lock lock(writing_);
+  if (n_arrived_++ == 0) {
+    claimed_.assign(rows.size(), -1);
+    for (std::size_t i = 0; i < rows.size() && n_slots() > 0; ++i) {
+      const auto cell = static_cast<std::int32_t>(rows[i].cell);
+      leave(rows[i]);
+      claimed_[i] = put(rows[i], {cell, positions == nullptr ? cell : positions[i], n_claims_++});
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (claimed_[i] >= 0 && find(rows[i]) != claimed_[i]) claimed_[i] = -1;  // lost to another
+    }
+  }
+  if (n_arrived_ == worker.count) n_arrived_ = 0;
+  return claimed_;
 }
 
 GroupTiles ExactRows::tile(std::int64_t stream, std::size_t group) const {
-  return {tile_of(stream, group), 0, 16};
+  return {.tiles = tile_of(stream, group), .bits = layout_.bits, .n_blocks = layout_.n_blocks};
 }
 
 void ExactRows::copy_stream(std::int64_t from, std::int64_t to) {
-  std::copy_n(tile_of(from, 0), n_groups_ * group_bytes(n_slots()), tile_of(to, 0));
-  std::ranges::copy(cells(from), cells_.begin() + to * n_slots());
+  std::copy_n(tile_of(from, 0), n_groups_ * layout_.tile_bytes, tile_of(to, 0));
+  std::ranges::copy(slots(from), slots_of(to));
 }
 
-void ExactRows::forget() { std::ranges::fill(cells_, -1); }
+void ExactRows::forget() { std::ranges::fill(slots_, Slot{}); }
 
 }  // namespace kvsplit

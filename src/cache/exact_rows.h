@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
+#include "base/worker.h"
 #include "codec/group_row.h"
 #include "kernels/attend.h"
 
@@ -15,40 +17,55 @@ struct CellPlace {
   std::int64_t stream = 0, cell = 0;
 };
 
-/// Rows that attention sees as f16 instead of as packed: of every stream the first cells, where
-/// tokens lie that all others look at (attention sinks, arXiv 2309.17453), and those written last,
-/// which get most of the rest. They are packed all the same, so that a row which is replaced here
-/// needs no work, and one that is not here is no error.
+/// Rows that attention sees in 8 bits instead of as packed: the first tokens of each text, which
+/// all others look at (attention sinks, arXiv 2309.17453), and those written last, which get most
+/// of the rest. They are packed all the same, so that a row which is replaced here needs no work,
+/// and one that is not here is no error. With 8 bits, not 16, a saved row has room for both in what
+/// the host's own row of 16 bits takes.
 ///
-/// A stream has a slot for each of its first `sinks` cells and `window` more: cell c beyond the
-/// sinks may be in slot sinks + (c − sinks) % window alone, and whatever was written there last is.
-/// Which rows are here hence depends on the order of writes only, not on threads.
+/// A stream may hold several texts. Its slots are RowFormat::n_sink_slots() for tokens at positions
+/// below `sinks`, of which the latest positions make room first, and `window` more for others; the
+/// oldest make room. Which rows are here hence depends on the order of writes only, not on threads.
 class ExactRows {
  public:
+  struct Slot {
+    std::int32_t cell = -1;  ///< -1: none
+    std::int32_t position = 0;
+    std::int32_t since = 0;  ///< how many rows had got slots before; of restored ones below 0
+  };
+
   /// Bytes of all slots; 0 where the format wants none.
   static std::size_t bytes(const RowFormat& format, std::int64_t n_streams);
 
   /// memory: bytes() of it, zeroed.
   ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory);
 
-  int n_slots() const { return sinks_ + window_; }
-  /// The cells in a stream's slots; -1: none.
-  std::span<const std::int32_t> cells(std::int64_t stream) const {
-    return {cells_.data() + stream * n_slots(), static_cast<std::size_t>(n_slots())};
+  int n_slots() const { return n_sink_slots_ + window_; }
+  std::span<const Slot> slots(std::int64_t stream) const {
+    return {slots_.data() + stream * n_slots(), static_cast<std::size_t>(n_slots())};
   }
-  std::size_t n_all_slots() const { return cells_.size(); }  ///< of all streams
-  bool has_slot(CellPlace place) const { return window_ > 0 || place.cell < sinks_; }
-  /// Of all streams, the number of the slot that the row has.
-  std::size_t slot(CellPlace place) const {
-    return static_cast<std::size_t>(place.stream * n_slots() + slot_in_stream(place.cell));
-  }
+  /// The slot that the row is in; -1: none.
+  int find(CellPlace place) const;
 
-  bool holds(CellPlace place) const { return has_slot(place) && cells_[slot(place)] == place.cell; }
-  /// The row is what its slot has from now on; its groups have been put or will be.
-  void take(CellPlace place) { cells_[slot(place)] = static_cast<std::int32_t>(place.cell); }
-  void leave(CellPlace place);  ///< if it is here
-  /// The numbered group of a row, in the space in which rows are encoded.
-  GroupRow row(CellPlace place, std::size_t group) const;
+  /// Gives rows that are about to be written their slots. All workers of a write call it and get
+  /// the same: a slot for each row, -1 for none. Positions are those in their text; null: as cells.
+  std::span<const int> claim(std::span<const CellPlace> rows, const std::int32_t* positions,
+                             Worker worker);
+  /// What brings a restored row back to its slot.
+  struct [[gnu::packed]] Mark {
+    std::uint8_t slot = 0;  ///< and 1; 0: none
+    std::int32_t position = 0;
+  };
+  Mark mark(CellPlace place) const;
+  /// The row gets its slot or, if another has that, one of the same kind. Returns it or -1.
+  int claim(CellPlace place, Mark mark);
+  /// The row is in no slot.
+  void leave(CellPlace place);
+
+  /// The numbered group of a slot's row, in the space in which rows are encoded.
+  GroupRow row(std::int64_t stream, int slot, std::size_t group) const {
+    return {layout_, side_, tile_of(stream, group), slot};
+  }
   /// The slots of a group as attention takes them: one tile.
   GroupTiles tile(std::int64_t stream, std::size_t group) const;
 
@@ -56,16 +73,21 @@ class ExactRows {
   void forget();  ///< all rows
 
  private:
-  int slot_in_stream(std::int64_t cell) const {
-    return static_cast<int>(cell < sinks_ ? cell : sinks_ + (cell - sinks_) % window_);
-  }
+  int put(CellPlace place, Slot row, int wanted = -1);
+  Slot* slots_of(std::int64_t stream) { return slots_.data() + stream * n_slots(); }
   std::byte* tile_of(std::int64_t stream, std::size_t group) const;
 
   Side side_;
-  int sinks_, window_;
+  int sinks_, n_sink_slots_, window_;
   std::size_t n_groups_;
+  GroupLayout layout_;
   std::byte* memory_;
-  std::vector<std::int32_t> cells_;
+  std::vector<Slot> slots_;
+  std::int32_t n_claims_ = 0;
+
+  std::mutex writing_;
+  int n_arrived_ = 0;  ///< workers of a write
+  std::vector<int> claimed_;
 };
 
 }  // namespace kvsplit

@@ -14,7 +14,7 @@ Precision precision_for(const NominalRows& nominal, const std::optional<Precisio
                         std::string& note) {
   Precision precision = chosen.value_or(Precision{});
   if (!nominal.quantised()) return precision;
-  if (precision.sinks + precision.window > 0 || !precision.plan.empty()) {
+  if (chosen && (has_exact_rows(precision) || !precision.plan.empty())) {
     note = "no plan and no exact rows beside type " + nominal.type;
   }
   precision.sinks = precision.window = 0;
@@ -77,6 +77,11 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   // A row of bf16 has no place that tells it from one of f16.
   if (nominal.type == "bf16" && format.rows->group_bits.front() == 16) {
     return as_it_is("bf16 has 16 bits itself");
+  }
+  if (format.rows->n_slots() > 0 && !RowImage::has_room(*format.rows, nominal.row_bytes)) {
+    format.rows->sinks = format.rows->window = 0;
+    format.rows->exact_saved = false;
+    format.note = "rows too short for exact ones";
   }
   if (PackedTensor::bytes(*format.rows, nominal.cells) > nominal.bytes()) {
     return as_it_is(std::to_string(nominal.cells.kv_size) + " cells need less unpacked");

@@ -80,7 +80,7 @@ GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at) const {
           static_cast<int>(at.cell % tile_rows)};
 }
 
-void PackedTensor::write_head(CellPlace at, int head, const float* values, bool exact) {
+void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> turned{room.data(), static_cast<std::size_t>(map_head_dim())};
   std::copy_n(values, turned.size(), turned.begin());
@@ -91,7 +91,27 @@ void PackedTensor::write_head(CellPlace at, int head, const float* values, bool 
     // A plan's exact keys are as they came, for queries as they come; all others are of one space
     // with the packed rows.
     const float* const own = exact_as_they_came() ? values + (next - turned.data()) : next;
-    if (exact) exact_.row(at, group.number()).write({own, group_channels});
+    if (slot >= 0 && format_.exact_saved) {
+      exact_.row(at.stream, slot, group.number()).write({own, group_channels});
+    }
+    next += group_channels;
+  }
+  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, head_groups(head), head);
+}
+
+// Of a packed row.
+void PackedTensor::make_exact(CellPlace at, int slot, std::span<const GroupLayout> groups,
+                              int head) {
+  std::vector<float> numbers(groups.size() * group_channels);
+  float* next = numbers.data();
+  for (const GroupLayout& group : groups) {
+    group_row(group, at).read({next, group_channels});
+    next += group_channels;
+  }
+  if (exact_as_they_came()) out_of_space(format_, head, place_in_frame(at, head), numbers);
+  next = numbers.data();
+  for (const GroupLayout& group : groups) {
+    exact_.row(at.stream, slot, group.number()).write({next, group_channels});
     next += group_channels;
   }
 }
@@ -107,23 +127,13 @@ void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame,
   out_of_space(format_, head, in_frame, values);
 }
 
-// Which rows of a call will be in a slot after it: the last for each. Empty: none of any call.
-std::vector<bool> PackedTensor::exact_rows_of(const WriteCall& call) const {
-  if (exact_.n_slots() == 0) return {};
-  std::vector<bool> exact(call.rows.size());
-  std::vector<bool> taken(exact_.n_all_slots());
-  for (std::size_t i = call.rows.size(); i-- > 0;) {
-    const CellPlace at = place(call.rows[i]);
-    if (!exact_.has_slot(at) || (call.edits && !exact_.holds(at))) continue;
-    exact[i] = !taken[exact_.slot(at)];
-    taken[exact_.slot(at)] = true;
-  }
-  return exact;
-}
-
 void PackedTensor::write(const WriteCall& call, Worker worker) {
   assert(head_dim_ > 0);
-  const std::vector<bool> exact = exact_rows_of(call);
+  std::vector<CellPlace> places(call.rows.size());
+  std::ranges::transform(call.rows, places.begin(), [&](auto row) { return place(row); });
+  // An edit leaves the slots as they are; its workers read them while they write.
+  const std::span<const int> claimed =
+      call.edits ? std::span<const int>{} : exact_.claim(places, call.positions, worker);
   // Rows of one tile share bytes, and rows of a frame its position, so a tile or a frame of a head
   // belongs to one worker.
   const std::int64_t share = std::max(tile_rows, format_.frame_cells());
@@ -131,15 +141,13 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
     const auto* values = reinterpret_cast<const float*>(
         reinterpret_cast<const std::byte*>(call.values) + i * call.row_stride);
-    const CellPlace at = place(call.rows[i]);
-    const bool is_exact = !exact.empty() && exact[i];
+    const CellPlace at = places[i];
+    const int slot = call.edits ? exact_.find(at) : claimed[i];
     for (int head = 0; head < n_heads(); ++head, values += head_dim_) {
       if ((at.stream + at.cell / share + head) % worker.count != worker.index) continue;
       if (positioned && begins_frame(at)) enter_frame(at, head, call.positions[i]);
-      write_head(at, head, values, is_exact);
+      write_head(at, head, values, slot);
     }
-    // An edit leaves the slots as they are; its workers read them while they write.
-    if (is_exact && worker.index == 0 && !call.edits) exact_.take(at);
   }
 }
 
@@ -147,14 +155,16 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const CellPlace at = place(row);
   const auto dim = static_cast<std::size_t>(head_dim_);
+  const int slot = format_.exact_saved ? exact_.find(at) : -1;
   for (int head = 0; head < n_heads(); ++head) {
     const std::span<float> own = values.subspan(static_cast<std::size_t>(head) * dim, dim);
-    if (!exact_.holds(at)) {
+    if (slot < 0) {
       read_head(at, head, place_in_frame(at, head), own);
       continue;
     }
     for (const GroupLayout& group : head_groups(head)) {
-      exact_.row(at, group.number()).read({&values[group.first_channel], group_channels});
+      exact_.row(at.stream, slot, group.number())
+          .read({&values[group.first_channel], group_channels});
     }
     if (!exact_as_they_came()) value_out_of_space(format_, head, own);
   }
@@ -186,7 +196,7 @@ void PackedTensor::enter_frame(CellPlace first, int head, std::int32_t position)
     const auto is_blank = [&](const GroupLayout& group) { return group_row(group, at).blank(); };
     if (std::ranges::all_of(head_groups(head), is_blank)) continue;
     read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, values);
-    write_head(at, head, values.data(), false);
+    write_head(at, head, values.data(), -1);
   }
 }
 
@@ -200,6 +210,7 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
   for (const GroupLayout& group : layout_.groups) {
     group_row(group, at).save(raw.data() + group.raw_offset);
   }
+  save_exact(at, raw.subspan(layout_.exact_raw_offset));
   if (frames_ == nullptr) return;
   const PlaceInFrame in_frame = place_in_frame(at, 0);
   std::memcpy(raw.last<sizeof(in_frame)>().data(), &in_frame, sizeof(in_frame));
@@ -208,14 +219,48 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
   const CellPlace at = place(row);
-  exact_.leave(at);
   for (const GroupLayout& group : layout_.groups) {
     group_row(group, at).restore(raw.data() + group.raw_offset);
   }
-  if (frames_ == nullptr || all_zero(raw)) return;
-  PlaceInFrame from;
-  std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
-  restore_frame(at, from);
+  if (frames_ != nullptr && !all_zero(raw)) {
+    PlaceInFrame from;
+    std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
+    restore_frame(at, from);
+  }
+  restore_exact(at, raw.subspan(layout_.exact_raw_offset));
+}
+
+void PackedTensor::save_exact(CellPlace at, std::span<std::byte> raw) const {
+  if (exact_.n_slots() == 0) return;
+  std::ranges::fill(raw, std::byte{0});
+  const ExactRows::Mark mark = exact_.mark(at);
+  static_assert(sizeof(mark) == exact_mark_bytes);
+  std::memcpy(raw.data(), &mark, sizeof(mark));
+  const int slot = exact_.find(at);
+  if (slot < 0 || !format_.exact_saved) return;
+  for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
+    exact_.row(at.stream, slot, group)
+        .save(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
+  }
+}
+
+void PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
+  if (exact_.n_slots() == 0) return;
+  ExactRows::Mark mark;
+  std::memcpy(&mark, raw.data(), sizeof(mark));
+  const int slot = exact_.claim(at, mark);
+  if (slot < 0) return;
+  if (format_.exact_saved) {
+    for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
+      exact_.row(at.stream, slot, group)
+          .restore(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
+    }
+  } else if (exact_as_they_came()) {
+    const int n = static_cast<int>(format_.maps->heads.size());
+    for (int head = 0; head < n; ++head) make_exact(at, slot, head_groups(head), head);
+  } else {
+    make_exact(at, slot, layout_.groups, 0);
+  }
 }
 
 // A row that comes from a frame elsewhere: this one begins with it, or it is encoded for this one.
@@ -225,7 +270,7 @@ void PackedTensor::restore_frame(CellPlace at, PlaceInFrame from) {
     if (place_in_frame(at, head) == from) continue;
     read_head(at, head, from, values);
     if (begins_frame(at)) enter_frame(at, head, from.position + from.cell);
-    write_head(at, head, values.data(), false);
+    write_head(at, head, values.data(), -1);
   }
 }
 

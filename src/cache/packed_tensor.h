@@ -30,7 +30,7 @@ struct WriteCall {
   const float* values = nullptr;
   std::size_t row_stride = 0;
   std::span<const std::int64_t> rows;       ///< destination of each; a row may be written again
-  const std::int32_t* positions = nullptr;  ///< of each in its text; null: not known
+  const std::int32_t* positions = nullptr;  ///< of each in its text; null: taken for its cell
   const Rotation* rotation = nullptr;       ///< what positions have done to keys; null: not known
   bool edits = false;  ///< rows that were read before and changed: which are exact stays as it is
 };
@@ -71,8 +71,9 @@ class PackedTensor {
   void read(std::int64_t row, std::span<float> values) const;
 
   /// A row as saved in sessions: its groups in order, each its codes in channel order (little
-  /// endian bit stream) and its scale, and its place in a frame; the same bytes on every
-  /// machine, head sizes not needed.
+  /// endian bit stream) and its scale; with exact rows whether it is one, and if those are saved
+  /// its groups as such; and its place in a frame. The same bytes on every machine, head sizes not
+  /// needed.
   std::size_t raw_row_bytes() const { return layout_.raw_row_bytes; }
   void read_raw(std::int64_t row, std::span<std::byte> raw) const;
   void write_raw(std::int64_t row, std::span<const std::byte> raw);
@@ -98,14 +99,16 @@ class PackedTensor {
   CellPlace place(std::int64_t row) const;
   int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
   GroupRow group_row(const GroupLayout& group, CellPlace at) const;
-  void write_head(CellPlace at, int head, const float* values, bool exact);
+  void write_head(CellPlace at, int head, const float* values, int slot);
+  void make_exact(CellPlace at, int slot, std::span<const GroupLayout> groups, int head);
+  void save_exact(CellPlace at, std::span<std::byte> raw) const;
+  void restore_exact(CellPlace at, std::span<const std::byte> raw);
   void read_head(CellPlace at, int head, PlaceInFrame in_frame, std::span<float> values) const;
   bool exact_as_they_came() const { return format_.maps && side_ == Side::key; }
   bool begins_frame(CellPlace at) const;
   PlaceInFrame place_in_frame(CellPlace at, int head) const;
   void enter_frame(CellPlace first, int head, std::int32_t position);
   void restore_frame(CellPlace at, PlaceInFrame from);
-  std::vector<bool> exact_rows_of(const WriteCall& call) const;
 
   RowFormat format_;
   Side side_;

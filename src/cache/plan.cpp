@@ -13,9 +13,10 @@ RowFormat Plan::format(int layer, Side side, int n_channels, bool host_rotates) 
     const auto planned = open_plan(precision_.plan)->format(layer, side, n_channels, bits);
     if (planned) format = *planned;
   }
-  if (precision_.k_bits != 16 && precision_.v_bits != 16) {
+  if (has_exact_rows(precision_)) {
     format.sinks = precision_.sinks;
     format.window = precision_.window;
+    format.exact_saved = bits <= most_inexact_bits;
   }
   return format;
 }

@@ -5,12 +5,15 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "codec/row_format.h"
 
 namespace kvsplit {
 namespace {
 
 constexpr std::array widths{2, 3, 4, 5, 6, 8, 16};
 constexpr int most_exact_rows = 64;  // one step of attention
+constexpr auto exact_rows_wanted =
+    "sinks and window are numbers of rows, 5 * sinks + window at most 64";
 
 [[noreturn]] void refuse(std::string_view text, const std::string& reason) {
   throw Error("precision \"" + std::string(text) + "\": " + reason +
@@ -74,9 +77,7 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
        {std::pair("sinks=", &precision.sinks), std::pair("window=", &precision.window)}) {
     if (!setting.starts_with(name)) continue;
     *number = whole_number(setting.substr(std::string_view(name).size()));
-    if (*number < 0 || precision.sinks + precision.window > most_exact_rows) {
-      refuse(text, "sinks and window are numbers of rows, together at most 64");
-    }
+    if (*number < 0) refuse(text, exact_rows_wanted);
     return;
   }
   refuse(text, "unknown setting \"" + std::string(setting) +
@@ -96,7 +97,14 @@ Precision parse_precision(std::string_view text) {
     parse_setting(rest.substr(0, end), text, precision);
     rest.remove_prefix(end);
   }
+  if (precision.sinks > (most_exact_rows - precision.window) / texts_with_sinks)
+    refuse(text, exact_rows_wanted);
   return precision;
+}
+
+bool has_exact_rows(const Precision& precision) {
+  const auto [least, most] = std::minmax(precision.k_bits, precision.v_bits);
+  return least <= most_inexact_bits && most < 16 && precision.sinks + precision.window > 0;
 }
 
 std::string to_string(const Precision& precision) {
@@ -105,8 +113,9 @@ std::string to_string(const Precision& precision) {
       fp16 ? "FP16"
            : "K" + std::to_string(precision.k_bits) + "V" + std::to_string(precision.v_bits);
   if (!precision.rotate) text += ":rotate=0";
-  if (precision.sinks > 0) text += ":sinks=" + std::to_string(precision.sinks);
-  if (precision.window > 0) text += ":window=" + std::to_string(precision.window);
+  const Precision usual;
+  if (precision.sinks != usual.sinks) text += ":sinks=" + std::to_string(precision.sinks);
+  if (precision.window != usual.window) text += ":window=" + std::to_string(precision.window);
   if (!precision.plan.empty()) text += ":plan=" + precision.plan;
   return text;
 }

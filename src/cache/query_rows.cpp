@@ -84,7 +84,7 @@ void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
   scratch.lacking[row] = query_into_space(
       keys.format(), head, turn, {scratch.row(row), static_cast<std::size_t>(keys.head_dim())},
       std::span(room).first(static_cast<std::size_t>(n_groups) * group_channels));
-  // Without a plan keys of 16 bits, exact ones too, are met in the space of the others.
+  // Without a plan keys of 16 bits and exact ones are met in the space of the others.
   if (!keys.format().maps) std::copy_n(room.begin(), keys.head_dim(), scratch.row(row));
 
   std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
@@ -96,6 +96,16 @@ void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
     }
     ++at;
   });
+}
+
+void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch) {
+  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
+  std::copy_n(scratch.row(row), keys.head_dim(), room.begin());
+  std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
+  for (int first = 0; first < keys.head_dim(); first += group_channels, ++at) {
+    encode_numbers({&room[first], group_channels}, &scratch.codes[at * group_channels],
+                   code_middle(exact_group.bits), scratch.scales[at], scratch.offsets[at]);
+  }
 }
 
 }  // namespace kvsplit

@@ -43,5 +43,7 @@ std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::i
 /// not look at it. What its products with those keys lack goes to `lacking`.
 void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
                   QueryScratch& scratch);
+/// Encodes it for exact keys instead.
+void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch);
 
 }  // namespace kvsplit

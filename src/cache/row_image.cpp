@@ -29,6 +29,10 @@ bool RowImage::needs_even_scales(const RowFormat& format, std::size_t nominal_ro
   return mark_for(format, nominal_row_bytes - tile_layout(format, 1).raw_row_bytes) == Mark::scales;
 }
 
+bool RowImage::has_room(const RowFormat& format, std::size_t nominal_row_bytes) {
+  return tile_layout(format, 1).raw_row_bytes + trailer_bytes <= nominal_row_bytes;
+}
+
 RowImage::Mark RowImage::mark_for(const RowFormat& format, std::size_t free_bytes) {
   if (free_bytes >= trailer_bytes) return Mark::trailer;
   const bool coded = std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });

@@ -25,6 +25,9 @@ class RowImage {
   /// scales.
   static bool needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes);
 
+  /// Whether a raw row and a mark beside it fit.
+  static bool has_room(const RowFormat& format, std::size_t nominal_row_bytes);
+
   /// The raw row of `format` must fit into nominal_row_bytes.
   RowImage(const RowFormat& format, std::size_t nominal_row_bytes);
 

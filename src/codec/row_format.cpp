@@ -17,7 +17,10 @@ std::uint64_t fnv1a(std::string_view bytes) {
 std::uint64_t RowFormat::fingerprint() const {
   static_assert(std::endian::native == std::endian::little);
   // What gives stored bytes their meaning; the leading number is the layout's version.
-  std::vector<std::uint64_t> said{2, static_cast<std::uint64_t>(transform), even_scales ? 1U : 0U};
+  const auto flag = [](bool set, std::uint64_t bit) { return set ? bit : 0U; };
+  std::vector<std::uint64_t> said{
+      2, static_cast<std::uint64_t>(transform),
+      flag(even_scales, 1) | flag(n_slots() > 0, 2) | flag(exact_saved, 4)};
   if (maps) said.push_back(maps->fingerprint);
   said.insert(said.end(), group_bits.begin(), group_bits.end());
   return std::max<std::uint64_t>(

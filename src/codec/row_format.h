@@ -14,6 +14,8 @@ inline constexpr int tile_rows = 64;  ///< tokens of a tile: the unit in which r
 inline constexpr int group_channels =
     16;  ///< neighbours that share a width and, per token, a scale
 
+inline constexpr int texts_with_sinks = 5;  ///< in a stream, all of whose first tokens are kept
+
 /// Keys and values are packed in different orders: keys are scored a tile at a time, values added
 /// up.
 enum class Side : std::uint8_t { key, value };
@@ -32,13 +34,19 @@ struct RowFormat {
   TransformKind transform = TransformKind::identity;
   /// Only even scale codes, whose lowest bit is then free for a mark (cache/row_image.h).
   bool even_scales = false;
-  int sinks = 0, window = 0;  ///< rows kept in 16 bits beside the packed ones (cache/exact_rows.h)
+  /// Rows kept in 8 bits beside the packed ones (cache/exact_rows.h): the first of each text in a
+  /// stream, and the last of a stream.
+  int sinks = 0, window = 0;
+  bool exact_saved = false;  ///< those are in sessions too; otherwise they are made of packed ones
 
   std::shared_ptr<const HeadMaps> maps =
       nullptr;  ///< in place of the transform, where a plan has them
 
   bool operator==(const RowFormat&) const = default;
 
+  /// The first tokens of five texts are kept, of twenty if it comes to that with four.
+  int n_sink_slots() const { return sinks * texts_with_sinks; }
+  int n_slots() const { return n_sink_slots() + window; }
   int frame_cells() const { return maps ? maps->frame_cells : 0; }
   int n_channels() const { return static_cast<int>(group_bits.size()) * group_channels; }
   /// Changes when anything changes that makes stored bytes mean something else. Never 0.

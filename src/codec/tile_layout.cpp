@@ -20,11 +20,14 @@ TileLayout tile_layout(const RowFormat& format, std::int64_t n_tiles) {
       group.tile_bytes = group.scales_offset() + group.scale_bytes();
       group.raw_offset = layout.raw_row_bytes;
       stride += group.tile_bytes;
-      layout.raw_row_bytes += group.raw_code_bytes() + (group.coded() ? 1 : 0);
+      layout.raw_row_bytes += group.raw_bytes();
     }
     for (std::size_t g = first; g < end; ++g) layout.groups[g].tile_stride = stride;
     layout.bytes += stride * static_cast<std::size_t>(n_tiles);
   }
+  layout.exact_raw_offset = layout.raw_row_bytes;
+  if (format.n_slots() > 0) layout.raw_row_bytes += exact_mark_bytes;
+  if (format.exact_saved) layout.raw_row_bytes += n_groups * exact_group.raw_bytes();
   if (format.frame_cells() > 0) layout.raw_row_bytes += sizeof(PlaceInFrame);
   return layout;
 }

@@ -28,21 +28,26 @@ namespace kvsplit {
 struct GroupLayout {
   int first_channel = 0;
   int bits = 0;
-  std::size_t offset = 0;       ///< of its first tile, bytes
-  std::size_t tile_bytes = 0;   ///< of a tile
-  std::size_t tile_stride = 0;  ///< from tile to tile
-  std::size_t raw_offset = 0;   ///< in a saved row (packed_tensor.h)
-  int short_scale_base = -1;    ///< kernels/scale_code.h; -1: scale codes are whole
+  std::size_t offset = 0;                 ///< of its first tile, bytes
+  std::size_t tile_bytes = 0;             ///< of a tile
+  std::size_t tile_stride = 0;            ///< from tile to tile
+  std::size_t raw_offset = 0;             ///< in a saved row (packed_tensor.h)
+  int short_scale_base = -1;              ///< kernels/scale_code.h; -1: scale codes are whole
+  int n_blocks = tile_rows / block_rows;  ///< of a tile
 
   constexpr bool coded() const { return bits != 0 && bits != 16; }
   std::size_t number() const { return static_cast<std::size_t>(first_channel / group_channels); }
-  constexpr std::size_t scales_offset() const { return tile_blocks * block_bytes(bits); }
-  constexpr std::size_t scale_bytes() const {
-    return !coded() ? 0 : short_scale_base < 0 ? tile_rows : tile_rows / 2;
+  constexpr std::size_t scales_offset() const {
+    return static_cast<std::size_t>(n_blocks) * block_bytes(bits);
   }
-  std::size_t raw_code_bytes() const { return static_cast<std::size_t>(group_channels) * bits / 8; }
-
-  static constexpr std::size_t tile_blocks = tile_rows / block_rows;
+  constexpr std::size_t scale_bytes() const {
+    const auto rows = static_cast<std::size_t>(n_blocks) * block_rows;
+    return !coded() ? 0 : short_scale_base < 0 ? rows : rows / 2;
+  }
+  constexpr std::size_t raw_code_bytes() const {
+    return static_cast<std::size_t>(group_channels) * bits / 8;
+  }
+  constexpr std::size_t raw_bytes() const { return raw_code_bytes() + (coded() ? 1 : 0); }
 };
 
 inline constexpr int strand_groups = 4;
@@ -52,10 +57,15 @@ inline constexpr GroupLayout place_group{.bits = 8};
 inline constexpr std::size_t place_tile_bytes =
     place_group.scales_offset() + place_group.scale_bytes();
 
+/// Exact rows (cache/exact_rows.h) are codes of 8 bits; in a saved row a mark says where it was.
+inline constexpr GroupLayout exact_group{.bits = 8};
+inline constexpr std::size_t exact_mark_bytes = 5;
+
 struct TileLayout {
   std::vector<GroupLayout> groups;
-  std::size_t bytes = 0;          ///< of the whole tensor
-  std::size_t raw_row_bytes = 0;  ///< of a saved row, its place in a frame included
+  std::size_t bytes = 0;             ///< of the whole tensor
+  std::size_t exact_raw_offset = 0;  ///< in a saved row: what it is as an exact one
+  std::size_t raw_row_bytes = 0;     ///< of a saved row, its place in a frame included
 };
 
 /// The layout of n_tiles tiles of rows of this format.

@@ -26,6 +26,7 @@ struct GroupTiles {
   int bits = 0;                      ///< 1 … 8, or 16
   int short_scale_base = -1;         ///< what short scale codes count from; -1: they are whole
   std::int64_t first_tile = 0;
+  int n_blocks = cells_per_step / 16;  ///< of a tile, before its scales
 };
 
 /// Query rows, ready for products, in units of log2: the attention's scale times log2(e) is in

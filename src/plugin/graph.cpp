@@ -30,7 +30,7 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
       .values = static_cast<const float*>(values.data),
       .row_stride = values.nb[1],
       .rows = {is_narrow ? widened.data() : wide, static_cast<std::size_t>(values.ne[1])},
-      .positions = work.positions.empty() ? nullptr : work.positions.data(),
+      .positions = work.positions,
       .rotation = work.rotation ? &*work.rotation : nullptr};
   if (!work.cache->write(call, worker)) throw Error("a row beyond the end is written");
 }
@@ -45,9 +45,10 @@ std::string plan_write(const ggml_tensor& node, Work& work) {
   if (node.ne[0] != nominal.n_channels || !shows_heads) return no_flash_attention;
   const bool all = node.data == work.cache->address() &&
                    node.ne[1] * node.ne[2] * node.ne[3] == nominal.cells.n_rows();
-  if (work.cache->rows().format().frame_cells() > 0 || tap() != nullptr) {
-    const ggml_tensor* const rope = find_rope_input(&values, false, values.ne[1], work);
-    if (rope != nullptr && tap() != nullptr) work.rotation = rotation_of(rope_parameters(*rope));
+  if (tap() != nullptr) {
+    std::vector<std::int32_t> positions;
+    const ggml_tensor* const rope = find_rope_input(&values, false, values.ne[1], positions);
+    if (rope != nullptr) work.rotation = rotation_of(rope_parameters(*rope));
   }
   return all && values.type == GGML_TYPE_F32 && values.ne[2] * values.ne[3] == 1
              ? ""
@@ -73,7 +74,18 @@ void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
   }
   settle_caches(graph);
+  find_positions(graph);
   for (ggml_tensor* node : nodes_of(graph)) rewrite_node(node);
+}
+
+// Keys that are rotated tell those of all rows that a graph writes, values and keys of layers
+// without rotation too.
+void GraphRewriter::find_positions(ggml_cgraph* graph) {
+  positions_.clear();
+  for (const ggml_tensor* node : nodes_of(graph)) {
+    if (node->op != GGML_OP_SET_ROWS) continue;
+    if (find_rope_input(node->src[0], false, node->src[0]->ne[1], positions_) != nullptr) return;
+  }
 }
 
 // Head sizes are known from attention alone, and must be before anything is written.
@@ -124,6 +136,9 @@ void GraphRewriter::rewrite_node(ggml_tensor* node) {
   }
   Replaced& replaced = replaced_[n_replaced_];
   replaced.work = {.cache = touched, .workspace = workspace_.get()};
+  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1]) {
+    replaced.work.positions = positions_.data();
+  }
   const std::string why = plan(*node, target, replaced.work);
   if (!why.empty()) throw Error(ggml_op_desc(node) + (" of " + touched->name()) + ": " + why);
   ++n_replaced_;

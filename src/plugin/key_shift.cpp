@@ -75,7 +75,7 @@ void decode(const Work& work, const ggml_tensor& node, Worker worker) {
 }
 
 void encode(const Work& work, const ggml_tensor& node, Worker worker) {
-  const auto shift = [&](auto row) { return work.positions.empty() ? 1 : work.positions[row]; };
+  const auto shift = [&](auto row) { return work.shifts.empty() ? 1 : work.shifts[row]; };
   encode_parts(work.cache->rows(), parts(work, node, *node.src[0]), shift, worker);
 }
 
@@ -91,13 +91,13 @@ bool is_f32_like(const ggml_tensor& numbers, const ggml_tensor& view) {
 }  // namespace
 
 const ggml_tensor* find_rope_input(const ggml_tensor* node, bool through_products, std::int64_t n,
-                                   Work& work) {
+                                   std::vector<std::int32_t>& numbers) {
   while (node != nullptr && node->op != GGML_OP_ROPE) {
     node = through_products && node->op == GGML_OP_MUL_MAT ? node->src[1] : node->src[0];
   }
   if (node == nullptr || node->src[1]->op != GGML_OP_NONE || node->src[1]->ne[0] != n) return {};
-  const auto* const numbers = static_cast<const std::int32_t*>(node->src[1]->data);
-  work.positions.assign(numbers, numbers + n);
+  const auto* const input = static_cast<const std::int32_t*>(node->src[1]->data);
+  numbers.assign(input, input + n);
   return node;
 }
 
@@ -114,7 +114,7 @@ std::string plan_key_shift(const ggml_tensor& node, const ggml_tensor& view, Wor
     return "not a shift of all rows";
   }
   work.run = in_place ? rope : writes ? encode : decode;
-  if (writes && !in_place) find_rope_input(&node, true, nominal.cells.n_rows(), work);
+  if (writes && !in_place) find_rope_input(&node, true, nominal.cells.n_rows(), work.shifts);
   return work.cache->bind_heads(head_dim);
 }
 

@@ -19,17 +19,18 @@ struct Work {
   HostedTensor* values = nullptr;  ///< of attention
   AttentionCall attention = {};
   Workspace* workspace = nullptr;
-  /// Of the rows that are written, or by how much a copy of keys has moved each row of the cache;
-  /// empty: not known.
-  std::vector<std::int32_t> positions = {};
+  /// Of the rows that are written, in their text; null: not known.
+  const std::int32_t* positions = nullptr;
+  /// By how much a copy of keys has moved each row of the cache; empty: not known.
+  std::vector<std::int32_t> shifts = {};
   std::optional<Rotation> rotation = {};  ///< of these, where a calibration wants to know
 };
 
-/// Fills `positions` with what the ROPE before a node is told of its `n` rows, if that is an input:
+/// Fills `numbers` with what the ROPE before a node is told of its `n` rows, if that is an input:
 /// those are set before the graph is computed; when the node is, their memory may be another's.
 /// Returns the ROPE; nullptr: there is none such. `through_products`: behind one by a matrix too.
 const ggml_tensor* find_rope_input(const ggml_tensor* node, bool through_products, std::int64_t n,
-                                   Work& work);
+                                   std::vector<std::int32_t>& numbers);
 
 // Each looks at a node of one kind and fills `work`; returns "" or why it is not done on packed
 // caches.

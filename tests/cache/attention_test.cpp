@@ -172,6 +172,7 @@ TEST(Attention, TheNumberOfThreadsChangesNothing) {
 
 TEST(Attention, ASequenceDoesNotNoticeItsNeighbours) {
   Shape shape;
+  shape.precision = parse_precision("K8V4:sinks=0:window=0");
   shape.n_tokens = 2;
   Scene scene(shape);
   // token 0 sees even cells, token 1 odd ones

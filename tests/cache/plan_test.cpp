@@ -8,14 +8,14 @@ namespace {
 constexpr int n_channels = 192;
 
 TEST(Plan, GivesKeysAndValuesTheirOwnWidths) {
-  const Plan plan(parse_precision("K8V4"));
+  const Plan plan(parse_precision("K8V4:sinks=0:window=0"));
   for (const int layer : {0, 1, 99}) {
     EXPECT_EQ(plan.format(layer, Side::key, n_channels, false),
               uniform_format(n_channels, 8, TransformKind::hadamard));
     EXPECT_EQ(plan.format(layer, Side::value, n_channels, false),
               uniform_format(n_channels, 4, TransformKind::hadamard));
   }
-  EXPECT_EQ(plan.precision(), parse_precision("K8V4"));
+  EXPECT_EQ(plan.precision(), parse_precision("K8V4:sinks=0:window=0"));
 }
 
 TEST(Plan, RotatesUnlessToldNotTo) {
@@ -25,11 +25,11 @@ TEST(Plan, RotatesUnlessToldNotTo) {
 }
 
 TEST(Plan, DoesNotRotateAgainWhatTheHostRotates) {
-  const Plan plan(parse_precision("K8V4"));
+  const Plan plan(parse_precision("K8V8"));
   EXPECT_EQ(plan.format(0, Side::key, n_channels, true),
             uniform_format(n_channels, 8, TransformKind::identity));
   EXPECT_EQ(plan.format(0, Side::value, n_channels, true),
-            uniform_format(n_channels, 4, TransformKind::identity));
+            uniform_format(n_channels, 8, TransformKind::identity));
 }
 
 // 16 bits are the host's own f16 numbers: nothing is gained by turning them, and a session may be

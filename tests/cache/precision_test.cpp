@@ -53,9 +53,10 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
       {"K4V4:rotate=0", {4, 4, false}, "K4V4:rotate=0"},
       {"K4V4:rotate=1", {4, 4, true}, "K4V4"},
       {"4:rotate=0:rotate=1", {4, 4, true}, "K4V4"},
-      {"K4V4:window=28:sinks=4", {4, 4, true, 4, 28}, "K4V4:sinks=4:window=28"},
-      {"8:window=64", {8, 8, true, 0, 64}, "K8V8:window=64"},
-      {"K4V4:plan=a/b.kvplan", {4, 4, true, 0, 0, "a/b.kvplan"}, "K4V4:plan=a/b.kvplan"},
+      {"K4V4:window=28:sinks=4", {4, 4, true, 4, 28}, "K4V4"},
+      {"K4V4:window=60:sinks=0", {4, 4, true, 0, 60}, "K4V4:sinks=0:window=60"},
+      {"8:window=0", {8, 8, true, 4, 0}, "K8V8:window=0"},
+      {"K4V4:plan=a/b.kvplan", {4, 4, true, 4, 28, "a/b.kvplan"}, "K4V4:plan=a/b.kvplan"},
       {"fp16:rotate=0", {16, 16, false}, "FP16:rotate=0"},
   };
   for (const Spelling& spelling : spellings) {
@@ -65,6 +66,15 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
 }
 
 TEST(Precision, IsK8V4WhereNothingIsSaid) { EXPECT_EQ(to_string(Precision{}), "K8V4"); }
+
+TEST(Precision, HasExactRowsWhereThatGainsSomething) {
+  for (const char* const text : {"K8V4", "K4V4", "K6V5:window=0", "K2V8:sinks=0"}) {
+    EXPECT_TRUE(has_exact_rows(parse_precision(text))) << text;
+  }
+  for (const char* const text : {"K8V8", "K6V6", "FP16", "K16V4", "K4V4:sinks=0:window=0"}) {
+    EXPECT_FALSE(has_exact_rows(parse_precision(text))) << text;
+  }
+}
 
 struct Refusal {
   const char* text;
@@ -101,7 +111,9 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"K8V4:window=", "sinks and window are numbers of rows"},
       {"K8V4:window=-1", "sinks and window are numbers of rows"},
       {"K8V4:sinks=4x", "sinks and window are numbers of rows"},
-      {"K8V4:window=60:sinks=5", "together at most 64"},
+      {"K8V4:window=60", "5 * sinks + window at most 64"},
+      {"K8V4:sinks=13:window=0", "5 * sinks + window at most 64"},
+      {"K8V4:sinks=2000000000", "5 * sinks + window at most 64"},
   };
   for (const Refusal& expected : refusals) {
     const std::string message = refusal(expected.text);

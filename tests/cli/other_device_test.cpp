@@ -81,7 +81,7 @@ TEST(OtherDevice, KeepsTheWeightsWhileTheCacheIsPacked) {
       "' -no-cnv -c 512 -n 6 --temp 0 -v -p 'The capital of France is'");
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(contains(result.output, "The capital of France is Paris")) << result.output;
-  EXPECT_TRUE(contains(result.errors, "kvsplit: K8V4 cache of 4.57 MiB")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "kvsplit: K8V4 cache of 5.13 MiB")) << result.errors;
   EXPECT_TRUE(contains(result.errors, "RPC0[" + server.address() + "] model buffer size"))
       << result.errors;
 }

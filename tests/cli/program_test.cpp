@@ -130,7 +130,7 @@ TEST(Exec, RunsAStockProgramWithThePackedCache) {
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(contains(result.output, "The capital of France is Paris")) << result.output;
   EXPECT_TRUE(
-      contains(result.errors, "kvsplit: K8V4 cache of 4.57 MiB, FP16 would have taken 11.25 MiB"))
+      contains(result.errors, "kvsplit: K8V4 cache of 5.13 MiB, FP16 would have taken 11.25 MiB"))
       << result.errors;
 }
 
@@ -213,7 +213,8 @@ TEST(Compare, MeasuresEverything) {
   }
   EXPECT_EQ(records[0]["kv_bytes"], 188'743'680);
   EXPECT_EQ(records[1]["engine"], "kvsplit");
-  EXPECT_LE(records[1]["kv_bytes"], 188'743'680 / 32 * 13);
+  // Exact rows included.
+  EXPECT_LE(records[1]["kv_bytes"], 188'743'680 / 32 * 13.11);
   EXPECT_EQ(records[2]["engine"], "stock");
   EXPECT_EQ(records[2]["kv_bytes"], 188'743'680 / 32 * 13);
 }

@@ -41,6 +41,8 @@ TEST(RowFormat, TheFingerprintChangesWithAnything) {
     formats.emplace_back("widths" + name, RowFormat{{4, 8}, transform});
     formats.emplace_back("their order" + name, RowFormat{{8, 4}, transform});
     formats.emplace_back("even scales" + name, RowFormat{{8, 8}, transform, true});
+    formats.emplace_back("sinks" + name, RowFormat{{8, 8}, transform, false, 4});
+    formats.emplace_back("saved ones" + name, RowFormat{{8, 8}, transform, false, 4, 0, true});
   }
   std::set<std::uint64_t> fingerprints{0};
   for (const auto& [name, format] : formats) {

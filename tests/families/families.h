@@ -70,6 +70,8 @@ inline CacheSettings packed(const char* precision, bool unified = true) {
   return {.precision = precision, .unified = unified};
 }
 
+constexpr const char* no_exact_rows = "K8V4:sinks=0:window=0";
+
 /// llama.cpp's own pair of eight and four bits; on KVSPLIT its types' names over our K8V4.
 inline CacheSettings stock_8_and_4_bits() {
   return {.precision = "K8V4", .k_type = GGML_TYPE_Q8_0, .v_type = GGML_TYPE_Q4_0};

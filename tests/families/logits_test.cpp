@@ -22,7 +22,7 @@ TEST_P(Families, SixteenBitsAreAsExactAsTheHosts) {
 
 TEST_P(Families, AllTensorsThatCanBePackedAre) {
   plugin::reset_allocated();
-  conversation(kvsplit(), packed("K8V4"));
+  conversation(kvsplit(), packed(no_exact_rows));
   const plugin::Allocated allocated = plugin::allocated();
   EXPECT_EQ(allocated.n_packed, family().n_packed);
   EXPECT_EQ(allocated.n_unpacked, family().n_unpacked);

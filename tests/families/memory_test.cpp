@@ -4,24 +4,33 @@
 namespace kvsplit::families {
 namespace {
 
+/// A host that leaves the data says nothing to us: exact rows then get other slots than before, and
+/// sums of the same numbers come in another order.
 TEST_P(Families, AClearedCacheHasForgotten) {
-  const std::vector<float> expected = conversation(kvsplit(), packed("K8V4"));
-  for (const bool data_too : {true, false}) {
-    Session session(kvsplit(), packed("K8V4"));
-    session.decode(random_tokens(90, 400, 0, 1));
-    llama_memory_clear(session.memory(), data_too);
-    EXPECT_TRUE(conversation(session) == expected) << "data too: " << data_too;
+  for (const char* const precision : {"K8V4", no_exact_rows}) {
+    const std::vector<float> expected = conversation(kvsplit(), packed(precision));
+    for (const bool data_too : {true, false}) {
+      Session session(kvsplit(), packed(precision));
+      session.decode(random_tokens(90, 400, 0, 1));
+      llama_memory_clear(session.memory(), data_too);
+      const std::vector<float> found = conversation(session);
+      if (data_too || precision == no_exact_rows) {
+        EXPECT_TRUE(found == expected) << precision << " data too: " << data_too;
+      } else {
+        EXPECT_LE(relative_error(found, expected), bound_of_16_bits(family()));
+      }
+    }
   }
 }
 
 TEST_P(Families, ARemovedTailIsForgotten) {
   const std::vector<Token> beginning = random_tokens(40, 100, 0, 0);
   const std::vector<Token> end = random_tokens(41, 50, 100, 0);
-  Session straight(kvsplit(), packed("K8V4"));
+  Session straight(kvsplit(), packed(no_exact_rows));
   straight.decode(beginning);
   const std::vector<float> expected = straight.decode(end);
 
-  Session session(kvsplit(), packed("K8V4"));
+  Session session(kvsplit(), packed(no_exact_rows));
   session.decode(beginning);
   session.decode(random_tokens(42, 30, 100, 0));
   const bool removed = llama_memory_seq_rm(session.memory(), 0, 100, -1);
@@ -31,13 +40,17 @@ TEST_P(Families, ARemovedTailIsForgotten) {
   }
 }
 
+/// Texts of one stream share its window of exact rows, so what others write moves a text's rows
+/// out of it earlier: that is left off here.
+CacheSettings apart(bool unified) { return packed(unified ? "K8V4:window=0" : "K8V4", unified); }
+
 TEST_P(Families, ARemovedSequenceLeavesTheOtherAlone) {
   for (const bool unified : {true, false}) {
-    Session alone(kvsplit(), packed("K8V4", unified));
+    Session alone(kvsplit(), apart(unified));
     alone.decode(random_tokens(50, 200, 0, 0));
     const std::vector<float> expected = alone.decode(random_tokens(51, 10, 200, 0));
 
-    Session session(kvsplit(), packed("K8V4", unified));
+    Session session(kvsplit(), apart(unified));
     session.decode(random_tokens(50, 200, 0, 0));
     session.decode(random_tokens(52, 100, 0, 1));
     ASSERT_TRUE(llama_memory_seq_rm(session.memory(), 1, -1, -1));
@@ -51,7 +64,7 @@ TEST_P(Families, ARemovedSequenceLeavesTheOtherAlone) {
 /// With full windows: llama.cpp does not free cells that have left the windows of two sequences.
 TEST_P(Families, ACopiedSequenceGoesOnLikeTheFirst) {
   for (const bool unified : {true, false}) {
-    const CacheSettings settings = with_full_windows(packed("K8V4", unified));
+    const CacheSettings settings = with_full_windows(apart(unified));
     Session session(kvsplit(), settings);
     session.decode(random_tokens(60, 200, 0, 0));
     session.decode(random_tokens(61, 70, 0, 1));  // what a copy between streams writes over

@@ -219,7 +219,7 @@ TEST_F(Device, IsLoadedFromItsFile) {
   const TestFolder folder;
   const std::string report = folder / "report";
   setenv("KVSPLIT_REPORT", report.c_str(), 1);
-  setenv("KVSPLIT", "K5V3", 1);
+  setenv("KVSPLIT", "K5V3:sinks=0:window=0", 1);
   const ggml_backend_reg_t registry = ggml_backend_load(environment("KVSPLIT_TEST_PLUGIN").c_str());
   ASSERT_NE(registry, nullptr);
   EXPECT_EQ(ggml_backend_reg_name(registry), std::string("KVSPLIT"));
@@ -239,7 +239,7 @@ TEST_F(Device, IsLoadedFromItsFile) {
   ASSERT_TRUE(std::getline(lines, line));
   const nlohmann::json event = nlohmann::json::parse(line);
   EXPECT_EQ(event["event"], "cache");
-  EXPECT_EQ(event["precision"], "K5V3");
+  EXPECT_EQ(event["precision"], "K5V3:sinks=0:window=0");
   EXPECT_EQ(event["k_bytes"], 64 * 128 * 11 / 16);  // 5.5 bits
   EXPECT_EQ(event["v_bytes"], 64 * 128 * 7 / 16);   // 3.5 bits
   EXPECT_EQ(event["fp16_bytes"], 2 * 64 * 128 * 2);

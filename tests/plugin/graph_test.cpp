@@ -186,6 +186,7 @@ TEST_F(Graph, RowsOfNoWholeGroupsAreLeftAloneFromTheStart) {
 }
 
 TEST_F(Graph, FirstUseIsToldOnceWithItsBytes) {
+  use("K8V4:sinks=0:window=0");
   plugin::reset_allocated();
   const LayerCache cache(host_, {64, 64, 2, 4, 1024, 1});
   const LogCapture log;
@@ -193,7 +194,10 @@ TEST_F(Graph, FirstUseIsToldOnceWithItsBytes) {
   run(host_, cache, step);
   run(host_, cache, step);
   // 1024 rows of 128 keys at 8.5 bits and values at 4.5.
-  EXPECT_EQ(log.count("K8V4 cache: 2 tensors packed, 0.20 MiB instead of 0.50 MiB at FP16"), 1)
+  EXPECT_EQ(
+      log.count(
+          "K8V4:sinks=0:window=0 cache: 2 tensors packed, 0.20 MiB instead of 0.50 MiB at FP16"),
+      1)
       << log.all();
   const plugin::Allocated allocated = plugin::allocated();
   EXPECT_EQ(allocated.k_numbers, 1024U * 128);
@@ -211,7 +215,7 @@ TEST_F(Graph, NominalTypesChooseTheBits) {
   const LayerCache cache(host_, shape_, GGML_TYPE_Q5_1, GGML_TYPE_Q4_0);
   const LogCapture log;
   run(host_, cache, step_);
-  EXPECT_EQ(log.count("K5V4 cache"), 1) << log.all();
+  EXPECT_EQ(log.count("K5V4:sinks=0:window=0 cache"), 1) << log.all();
   EXPECT_EQ(log.count("16 bits do not fit into rows of type q5_1, 5 taken"), 1) << log.all();
   EXPECT_EQ(ggml_backend_buffer_get_size(cache.buffer()),
             ggml_nbytes(cache.k()) + ggml_nbytes(cache.v()));

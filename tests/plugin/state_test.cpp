@@ -92,7 +92,7 @@ TEST_F(State, OfAnotherPrecisionIsRefusedAndNotLookedAt) {
   const LogCapture log;
   restore(cache.k(), saved(other.k()));
   restore(cache.v(), saved(other.v()));
-  EXPECT_EQ(log.count("cache_v_l0: session refused, of another cache precision"), 1) << log.all();
+  EXPECT_EQ(log.count("cache_k_l0: session refused, of another cache precision"), 1) << log.all();
   EXPECT_THROW(run(host_, cache, look()), std::runtime_error);
   EXPECT_EQ(host_.last_status(), GGML_STATUS_FAILED);
   EXPECT_EQ(log.count("refused session, of another cache precision"), 1) << log.all();
@@ -247,7 +247,7 @@ TEST_F(State, StreamsAreCopied) {
 
 // As llama.cpp keeps states on the device: tensors of the same buffer type that are no caches.
 TEST_F(State, IsKeptOnTheDevice) {
-  use("K8V4");
+  use("K8V4:sinks=0:window=0");
   const LayerCache cache(host_, shape_);
   const std::vector<float> expected = run(host_, cache, step_);
   const Context context = make_context();

@@ -48,7 +48,6 @@ double slope(double max_bias, int head, int n_heads) {
 
 struct Cells {
   std::vector<std::vector<float>> k, v;  // [n_kv][n_channels]
-  std::vector<bool> exact;               // [n_kv] not packed: their queries are not rounded
 };
 
 Cells read_cells(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call,
@@ -56,7 +55,6 @@ Cells read_cells(const PackedTensor& k, const PackedTensor& v, const AttentionCa
   Cells cells;
   for (std::int64_t cell = 0; cell < call.n_kv; ++cell) {
     const std::int64_t row = (call.first_stream + stream) * k.cells().kv_size + cell;
-    cells.exact.push_back(k.exact().holds({call.first_stream + stream, cell}));
     k.read(row, cells.k.emplace_back(k.format().n_channels()));
     v.read(row, cells.v.emplace_back(v.format().n_channels()));
   }
@@ -71,9 +69,7 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   const float* first = at(call.q, stream * call.q_stream_stride + head * call.q_head_stride +
                                       token * call.q_token_stride);
   std::vector<float> q(first, first + k.head_dim());
-  const std::vector<float> exact_q = q;
   double scale = call.scale;
-  const double exact_scale = call.scale;
   if (round_queries) {
     constexpr float log2_e = 1.44269504F;
     q = rounded_query(k, kv_head, std::move(q),
@@ -88,12 +84,11 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   std::vector<double> scores(cells.k.size());
   double max = -std::numeric_limits<double>::infinity();
   for (std::size_t cell = 0; cell < scores.size(); ++cell) {
-    const std::vector<float>& query = cells.exact[cell] ? exact_q : q;
     double score = 0;
     for (int c = 0; c < k.head_dim(); ++c) {
-      score += static_cast<double>(query[c]) * cells.k[cell][kv_head * k.head_dim() + c];
+      score += static_cast<double>(q[c]) * cells.k[cell][kv_head * k.head_dim() + c];
     }
-    score *= cells.exact[cell] ? exact_scale : scale;
+    score *= scale;
     if (call.softcap != 0) score = call.softcap * std::tanh(score / call.softcap);
     if (mask != nullptr) {
       score += slope(call.max_bias, head, call.n_heads) * half_to_float(mask[cell]);

@@ -50,15 +50,20 @@ Sizes sizes_of(const PackedTensor& tensor) {
       sizes.mean_square += square / static_cast<double>(row.size()) / static_cast<double>(n_rows);
     }
     tensor.read_raw(i, raw);
-    for (const GroupLayout& group : tile_layout(tensor.format(), 1).groups) {
-      if (!group.coded()) continue;
-      const std::byte scale = raw[group.raw_offset + group.raw_code_bytes()];
+    const auto see = [&](std::size_t scale, int bits) {
       const double level =
-          scale_value(std::to_integer<std::uint8_t>(scale), group.bits) * code_middle(group.bits);
+          scale_value(std::to_integer<std::uint8_t>(raw[scale]), bits) * code_middle(bits);
       sizes.largest_level = std::max(sizes.largest_level, level);
       // 1.6 of as many integers as there are up to a level whose scale has the mantissa 15/8
-      const double n_integers = 240 * code_middle(std::min(group.bits, 4));
+      const double n_integers = 240 * code_middle(std::min(bits, 4));
       sizes.value_error = std::max(sizes.value_error, 1.6 * 15 / 8 / n_integers * level);
+    };
+    const TileLayout layout = tile_layout(tensor.format(), 1);
+    for (const GroupLayout& group : layout.groups) {
+      if (group.coded()) see(group.raw_offset + group.raw_code_bytes(), group.bits);
+      const std::size_t end = layout.exact_raw_offset + exact_mark_bytes +
+                              (group.number() + 1) * exact_group.raw_bytes();
+      if (tensor.format().exact_saved) see(end - 1, exact_group.bits);
     }
   }
   return sizes;

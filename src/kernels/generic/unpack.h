@@ -3,7 +3,6 @@
 // operations.
 
 constexpr int lanes = 16;  // rows of a block, channels of a group
-constexpr int tile_blocks = cells_per_step / block_rows;
 
 template <int bits, int quarter>
 inline Bytes unpack_quarter(const std::uint8_t* block) {
@@ -35,7 +34,7 @@ inline const std::uint8_t* tile_blocks_of(const GroupTiles& group, std::int64_t 
 inline const std::uint8_t* tile_scales(const GroupTiles& group, std::int64_t tile,
                                        std::uint8_t (&room)[cells_per_step]) {
   const std::uint8_t* const scales =
-      tile_blocks_of(group, tile) + static_cast<std::size_t>(group.bits) * 32 * tile_blocks;
+      tile_blocks_of(group, tile) + static_cast<std::size_t>(group.bits) * 32 * group.n_blocks;
   if (group.short_scale_base < 0) return scales;
   const auto base = static_cast<std::uint8_t>(group.short_scale_base);
   for (int i = 0; i < cells_per_step / 2; ++i) {
