@@ -14,8 +14,9 @@ help: ## this list
 	@sed -n 's/^\([a-z -]*\):.*## /  make \1\t/p' Makefile | expand -t 26
 	@echo 'KVSPLIT_LLAMA_SOURCE=DIR takes a llama.cpp checkout instead of the pinned version.'
 
-run: build ## build all, get the demo model, and compare cache precisions on it
+run: build ## build all, get the demo model and its plan, and compare cache precisions on it
 	@$(program) pull
+	@test -f "$$($(program) calibrate --path)" || $(program) calibrate
 	@$(program) compare -m "$$($(program) pull --path)" -f $(text)
 
 build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not there yet

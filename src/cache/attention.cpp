@@ -233,7 +233,7 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   const auto exact_tiles = [&](const PackedTensor& tensor, const GroupLayout& group) {
     return tensor.exact().tile(stream, group.number());
   };
-  task.k_groups = head_tiles(a.k, block.kv_head, scratch.k_groups, exact_tiles);
+  task.k_groups = exact_key_tiles(a.k, block.kv_head, stream, scratch.k_groups);
   task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups, exact_tiles);
   for (int row = 0; row < block.n_rows; ++row) encode_query_for_exact(a.k, row, scratch.queries);
   std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read

@@ -67,10 +67,10 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   if (nominal.quantised() && nominal.bits() == 0)
     return as_it_is("a cache of type " + nominal.type);
   HostedFormat format;
-  const Plan plan(precision_for(nominal, chosen, format.note));
+  Precision precision = precision_for(nominal, chosen, format.note);
   const auto rows_if = [&](bool host_rotates) {
-    return plan.format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
-                       host_rotates);
+    return Plan(precision).format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
+                                  host_rotates);
   };
   format.rows = rows_if(nominal.host_rotates());
   if (nominal.host_rotates()) format.rows_unless_rotated = rows_if(false);
@@ -79,8 +79,8 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
     return as_it_is("bf16 has 16 bits itself");
   }
   if (format.rows->n_slots() > 0 && !RowImage::has_room(*format.rows, nominal.row_bytes)) {
-    format.rows->sinks = format.rows->window = 0;
-    format.rows->exact_saved = false;
+    precision.sinks = precision.window = 0;
+    format.rows = rows_if(nominal.host_rotates());
     format.note = "rows too short for exact ones";
   }
   if (PackedTensor::bytes(*format.rows, nominal.cells) > nominal.bytes()) {

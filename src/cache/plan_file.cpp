@@ -91,18 +91,18 @@ class Reader {
 
 // Squared error of a Gaussian of variance 1 in b bits with a scale per 16 numbers, measured.
 constexpr std::array distortion{1.0, 0.36, 0.102, 0.0272, 0.0073, 0.0019, 0.00048, 0.00012, 3e-5};
-constexpr int group_numbers = 16, scale_bits = 4, budget_scale_bits = 8;
-
-int cost_of_next(int bits) { return group_numbers + (bits == 0 ? scale_bits : 0); }
+constexpr int group_numbers = 16, whole_scale_bits = 8;
 
 // Gives bits to groups of 16 numbers so that the sum of their squared errors is least: the next bit
 // always goes where it saves most per bit spent (reverse water-filling; error of b bits: D(b) ·
-// σ²). A short scale of 4 bits comes with a group's first bit. Each group brings 16 · (bits + 0.5)
+// σ²). A scale comes with a group's first bit. Each group brings 16 · (bits + 0.5)
 // to the budget. As a head's variances fall, its groups behind one of 0 bits have 0.
-std::vector<int> share_bits(std::span<const float> variances, int bits) {
+std::vector<int> share_bits(std::span<const float> variances, int bits, bool whole_scales) {
   std::vector<int> shares(variances.size());
   // What a bit spent on a group gains, and the group, negative: the first of equals comes first.
   std::priority_queue<std::pair<double, std::ptrdiff_t>> offers;
+  const int scale_bits = whole_scales ? whole_scale_bits : whole_scale_bits / 2;
+  const auto cost_of_next = [&](int has) { return group_numbers + (has == 0 ? scale_bits : 0); };
   const auto offer = [&](std::size_t group) {
     const auto has = static_cast<std::size_t>(shares[group]);
     if (has + 1 == distortion.size()) return;
@@ -110,7 +110,7 @@ std::vector<int> share_bits(std::span<const float> variances, int bits) {
     offers.emplace(gain / cost_of_next(shares[group]), -static_cast<std::ptrdiff_t>(group));
   };
   for (std::size_t group = 0; group < variances.size(); ++group) offer(group);
-  auto left = static_cast<long long>(variances.size()) * (group_numbers * bits + budget_scale_bits);
+  auto left = static_cast<long long>(variances.size()) * (group_numbers * bits + whole_scale_bits);
   while (!offers.empty() && left >= group_numbers) {
     const auto group = static_cast<std::size_t>(-offers.top().second);
     offers.pop();
@@ -124,8 +124,13 @@ std::vector<int> share_bits(std::span<const float> variances, int bits) {
 
 }  // namespace
 
-void write_plan(const std::string& file, std::span<const PlannedLayer> layers) {
+void write_plan(const std::string& file, const PlanOrigin& origin,
+                std::span<const PlannedLayer> layers) {
   std::string bytes(magic);
+  put<std::uint64_t>(bytes, {&origin.model, 1});
+  const auto made_bytes = static_cast<std::uint32_t>(origin.made.size());
+  put<std::uint32_t>(bytes, {&made_bytes, 1});
+  bytes += origin.made;
   const auto n_layers = static_cast<std::uint32_t>(layers.size());
   put<std::uint32_t>(bytes, {&n_layers, 1});
   for (const PlannedLayer& layer : layers) {
@@ -152,6 +157,9 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
     throw Error(file + ": damaged, its checksum is wrong");
   }
   Reader reader(file_, body.substr(magic.size()));
+  origin_.model = reader.take<std::uint64_t>(1)[0];
+  const std::vector<char> made = reader.take<char>(reader.take<std::uint32_t>(1)[0]);
+  origin_.made.assign(made.begin(), made.end());
   const std::uint32_t n_layers = reader.take<std::uint32_t>(1)[0];
   for (std::uint32_t i = 0; i < n_layers; ++i) {
     keys_.push_back(make_maps(reader.side(), file, hash));
@@ -159,20 +167,22 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   }
 }
 
-std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_channels,
-                                                int bits) const {
+std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_channels, int bits,
+                                                bool whole_scales) const {
   const auto& layers = side == Side::key ? keys_ : values_;
   const auto index = static_cast<std::size_t>(layer);
   if (index >= layers.size() || layers[index]->heads.empty()) return std::nullopt;
   RowFormat format;
   format.maps = layers[index];
+  format.whole_scales = whole_scales;
   if (static_cast<int>(format.maps->heads.size()) * format.maps->head_dim != n_channels) {
     throw Error(file_ + ": a plan for another model, layer " + std::to_string(layer) +
                 " has rows of " + std::to_string(n_channels) + " numbers here");
   }
   if (side == Side::value) {
     for (const HeadMap& head : format.maps->heads) {
-      std::ranges::copy(share_bits(head.variance, bits), std::back_inserter(format.group_bits));
+      std::ranges::copy(share_bits(head.variance, bits, whole_scales),
+                        std::back_inserter(format.group_bits));
     }
     return format;
   }
@@ -184,7 +194,7 @@ std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_chan
       std::ranges::copy(head.variance, std::back_inserter(variances));
     }
   }
-  const std::vector<int> all = share_bits(variances, bits);
+  const std::vector<int> all = share_bits(variances, bits, whole_scales);
   format.group_bits.assign(&all[first], &all[first] + n_channels / group_channels);
   return format;
 }

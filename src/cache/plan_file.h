@@ -12,7 +12,8 @@
 
 // A calibrated plan's file, little endian:
 //
-//   file    [ "kvplan1\n" | u32 n_layers | layers … | u64 FNV-1a of all before ]
+//   file    [ "kvplan1\n" | u64 model | u32 n | how it was made[n] | u32 n_layers | layers … |
+//             u64 FNV-1a of all before ]
 //   layer   [ keys | values ]
 //   side    [ u32 n_heads | u32 head_dim | u32 frame_cells | u32 n_planes | u32 neighbours |
 //             f32 angles[n_planes] | heads … ]                0 heads: the layer has no calibration
@@ -42,7 +43,14 @@ struct PlannedLayer {
   PlannedSide keys, values;
 };
 
-void write_plan(const std::string& file, std::span<const PlannedLayer> layers);
+/// What a plan is for and from.
+struct PlanOrigin {
+  std::uint64_t model = 0;  ///< host::fingerprint
+  std::string made;         ///< in words
+};
+
+void write_plan(const std::string& file, const PlanOrigin& origin,
+                std::span<const PlannedLayer> layers);
 
 /// Makes what a file says of one side of a layer ready for use.
 std::shared_ptr<const HeadMaps> make_maps(const PlannedSide& side, const std::string& file,
@@ -54,13 +62,17 @@ class CalibratedPlan {
   /// Error: no such file, not a plan, or damaged.
   explicit CalibratedPlan(const std::string& file);
 
+  const PlanOrigin& origin() const { return origin_; }
+
   /// Format of a layer's rows with `bits` + 0.5 bits a number. Keys share a budget over all layers
   /// and heads; values have one for each head. None where the plan has none for this layer. Error:
   /// it has other shapes.
-  std::optional<RowFormat> format(int layer, Side side, int n_channels, int bits) const;
+  std::optional<RowFormat> format(int layer, Side side, int n_channels, int bits,
+                                  bool whole_scales = false) const;
 
  private:
   std::string file_;
+  PlanOrigin origin_;
   std::vector<std::shared_ptr<const HeadMaps>> keys_, values_;  ///< [n_layers]
 };
 

@@ -17,7 +17,7 @@ constexpr auto exact_rows_wanted =
 
 [[noreturn]] void refuse(std::string_view text, const std::string& reason) {
   throw Error("precision \"" + std::string(text) + "\": " + reason +
-              "; write K8V4 (bits of keys and of values), 8 (both) or FP16");
+              "; write K8V4 (bits of keys and of values), 8 (both), FP16 or auto");
 }
 
 std::string_view take_digits(std::string_view& rest) {
@@ -81,14 +81,14 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
     return;
   }
   refuse(text, "unknown setting \"" + std::string(setting) +
-                   "\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE");
+                   "\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE or auto");
 }
 
 }  // namespace
 
 Precision parse_precision(std::string_view text) {
   Precision precision;
-  std::string_view rest = text;
+  std::string_view rest = text == "auto" ? "K4V4:plan=auto" : text;
   parse_widths(rest, text, precision);
   while (!rest.empty()) {
     if (rest[0] != ':') refuse(text, "\"" + std::string(rest) + "\" not understood");

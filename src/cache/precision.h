@@ -13,7 +13,7 @@ struct Precision {
   bool rotate = true;     ///< Hadamard rotation of the heads of sides with fewer than 16 bits
   int sinks = 4;          ///< first tokens of a text that are kept in 8 bits as well
   int window = 28;        ///< and last ones of a stream; 5 · sinks + window <= 64
-  std::string plan = {};  ///< file of a calibrated plan; "": none
+  std::string plan = {};  ///< file of a calibrated plan; "": none; "auto": that of the model
 
   bool operator==(const Precision&) const = default;
 };
@@ -23,7 +23,7 @@ inline constexpr int most_inexact_bits = 5;
 /// Whether rows are: both sides are packed, and one has few enough bits.
 bool has_exact_rows(const Precision&);
 
-/// Error: not of the form above, or a width that there is no codec for; the message lists them.
+/// Also "auto", K4V4 with the model's plan. Error: not of the form above, or a width that there is no codec for; the message lists them.
 Precision parse_precision(std::string_view text);
 
 /// "FP16" for 16/16, otherwise "K8V4", with settings that are not the default: "K4V4:window=60".

@@ -35,6 +35,10 @@ void for_each_meeting(const PackedTensor& keys, int head, const Visit& visit) {
   }
 }
 
+int exact_meetings(const PackedTensor& keys) {
+  return keys.format().maps && 2 * keys.head_dim() <= max_query_channels ? 2 : 1;
+}
+
 // Codes of 16 numbers: signed bytes around 0 and a scale. |x − x̂| ≤ max|x| / 254; what is left is
 // put in the numbers' place.
 void encode_numbers(std::span<float> numbers, std::int8_t* codes, float middle, float& scale,
@@ -98,13 +102,26 @@ void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
   });
 }
 
+std::span<const GroupTiles> exact_key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
+                                            HeadTiles& room) {
+  std::size_t n = 0;
+  for (const GroupLayout& group : keys.head_groups(head)) {
+    for (int time = 0; time < exact_meetings(keys); ++time) {
+      room[n++] = keys.exact().tile(stream, group.number());
+    }
+  }
+  return std::span(room).first(n);
+}
+
 void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   std::copy_n(scratch.row(row), keys.head_dim(), room.begin());
   std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
-  for (int first = 0; first < keys.head_dim(); first += group_channels, ++at) {
-    encode_numbers({&room[first], group_channels}, &scratch.codes[at * group_channels],
-                   code_middle(exact_group.bits), scratch.scales[at], scratch.offsets[at]);
+  for (int first = 0; first < keys.head_dim(); first += group_channels) {
+    for (int time = 0; time < exact_meetings(keys); ++time, ++at) {
+      encode_numbers({&room[first], group_channels}, &scratch.codes[at * group_channels],
+                     code_middle(exact_group.bits), scratch.scales[at], scratch.offsets[at]);
+    }
   }
 }
 

@@ -43,7 +43,10 @@ std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::i
 /// not look at it. What its products with those keys lack goes to `lacking`.
 void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
                   QueryScratch& scratch);
-/// Encodes it for exact keys instead.
+/// The same for exact keys, all of whose groups are met twice where there is room for that: where
+/// they are as they came (Qwen 2.5 has biases of a hundred), 8 bits of a query are too few.
+std::span<const GroupTiles> exact_key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
+                                            HeadTiles& room);
 void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch);
 
 }  // namespace kvsplit

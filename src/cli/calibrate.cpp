@@ -4,6 +4,9 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "host/model_plan.h"
+#include "host/weights.h"
+#include "kvsplit_build_config.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -12,14 +15,17 @@ struct CalibrateOptions : TextOptions {
   CalibrateOptions() {
     context = 1024;
     chunks = 8;
+    text = example_text("calibration");
   }
-  std::string plan = "model.kvplan";
+  std::string plan;
   int frame = 256;
+  bool path = false;
 };
 
 void add_options(CLI::App& app, CalibrateOptions& options) {
   add_text_options(app, options);
-  add_value(app, "--plan", options.plan, "FILE", "File to write");
+  add_value(app, "--plan", options.plan, "FILE", "File to write (default: MODEL.kvplan)");
+  app.add_flag("--path", options.path, "Only print the file that would be written");
   add_count(app, "-c,--ctx-size", options.context, 64, 1 << 16, "Tokens of a window");
   add_count(app, "--chunks", options.chunks, 1, 1 << 20, "Windows at most");
   add_count(app, "--frame", options.frame, 0, 1 << 16,
@@ -27,6 +33,12 @@ void add_options(CLI::App& app, CalibrateOptions& options) {
 }
 
 int run(const CalibrateOptions& options) {
+  const std::string file =
+      options.plan.empty() ? host::plan_beside(model_file(options.model)) : options.plan;
+  if (options.path) {
+    fmt::print("{}\n", file);
+    return 0;
+  }
   options.start();
   const std::string text = read_text(options.text);
   ProgressBar bar;
@@ -42,10 +54,12 @@ int run(const CalibrateOptions& options) {
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   const std::vector<PlannedLayer> plan = tune::calibrate(call);
   bar.clear();
-  write_plan(options.plan, plan);
-  fmt::print(
-      "{}: plan of {} layers from {} windows of {} tokens; use it as --kvq K4V4:sinks=4:plan={}\n",
-      options.plan, plan.size(), call.n_windows, call.window, options.plan);
+  const std::string made = fmt::format(
+      "kvsplit {}, {} windows of {} tokens of {} ({:016x}), frames of {}", build_config::version,
+      call.n_windows, call.window, options.text, fnv1a(text), call.frame_cells);
+  write_plan(file, {host::WeightFile(model.file()).fingerprint(), made}, plan);
+  fmt::print("{}: plan of {} layers, for --kvq {}\n", file, plan.size(),
+             options.plan.empty() ? "auto, K4V4:plan=auto …" : "K4V4:plan=" + file);
   return 0;
 }
 
@@ -54,7 +68,7 @@ int run(const CalibrateOptions& options) {
 void add_calibrate(CLI::App& program, int& exit_code) {
   add_command<CalibrateOptions>(program, exit_code, "calibrate",
                                 "Learn from text how a model's cache is best packed",
-                                "kvsplit calibrate -m model.gguf -f text.txt --plan model.kvplan");
+                                "kvsplit calibrate -m model.gguf -f text.txt");
 }
 
 }  // namespace kvsplit::cli

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "host/backend.h"
+#include "host/model_plan.h"
 #include "report/numbers.h"
 #include "report/verdict.h"
 
@@ -46,8 +47,11 @@ Caches caches(const CompareOptions& options) {
     return beside(host::parse_stock_cache("f16/f16"), stock_caches(stock));
   }
   if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
-  return beside(host::kvsplit_cache({16, 16}),
-                options.packed.caches({"K8V8", "K8V4", "K4V8", "K4V4"}), stock_caches(stock));
+  std::vector<std::string> usual = {"K8V8", "K8V4", "K4V8", "K4V4"};
+  if (fs::exists(host::plan_beside(model_file(options.model)))) {
+    usual.insert(usual.end(), {"K4V4:plan=auto", "K3V3:plan=auto"});
+  }
+  return beside(host::kvsplit_cache({16, 16}), options.packed.caches(usual), stock_caches(stock));
 }
 
 std::string heading(const host::Model& model, const measure::ComparisonCall& call,

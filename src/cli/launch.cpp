@@ -16,6 +16,7 @@
 #include "cli/paths.h"
 #include "cli/plugin_report.h"
 #include "host/backend.h"
+#include "host/model_plan.h"
 #include "kvsplit_build_config.h"
 
 namespace kvsplit::cli {
@@ -69,7 +70,13 @@ int launch(const std::string& program, const LaunchOptions& options) {
   setenv("GGML_BACKEND_PATH", build_config::plugin_file, 1);
   setenv("KVSPLIT_REPORT", report.path.c_str(), 1);
   setenv("PATH", (environment("PATH") + ":" + llama_folder().string()).c_str(), 1);
-  if (!caches.empty()) setenv("KVSPLIT", caches[0].name().c_str(), 1);
+  if (!caches.empty()) {
+    Precision precision = caches[0].precision;
+    const auto model = given(options.arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL");
+    if (model) precision = host::with_plan(precision, *model);
+    if (precision.plan == "auto") throw Error("plan=auto: of which model is said by -m FILE");
+    setenv("KVSPLIT", to_string(precision).c_str(), 1);
+  }
   const int exit_code = run_child(program, arguments);
   if (!given(options.arguments, {"-h", "--help", "--version", "--list-devices"})) {
     std::fputs(fmt::format("kvsplit: {}\n", closing_line(report.path, name)).c_str(), stderr);

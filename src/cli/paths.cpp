@@ -28,8 +28,8 @@ std::string script(const std::string& name) {
   return fmt::format("{}/{}", build_config::scripts_dir, name);
 }
 
-std::string sample_text() {
-  return fmt::format("{}/examples/texts/lighthouse.txt", build_config::source_dir);
+std::string example_text(const std::string& name) {
+  return fmt::format("{}/examples/texts/{}.txt", build_config::source_dir, name);
 }
 
 std::string model_file(const std::string& model) {

@@ -11,8 +11,8 @@ std::filesystem::path llama_folder();
 /// One of the programs in scripts/.
 std::string script(const std::string& name);
 
-/// The text that measurements use where none is named.
-std::string sample_text();
+/// A text that comes along.
+std::string example_text(const std::string& name);
 
 /// The file of a model that `kvsplit pull` gets, "" = the demo model; another file is itself.
 /// Error: it has not been pulled yet.

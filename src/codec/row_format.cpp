@@ -20,7 +20,7 @@ std::uint64_t RowFormat::fingerprint() const {
   const auto flag = [](bool set, std::uint64_t bit) { return set ? bit : 0U; };
   std::vector<std::uint64_t> said{
       2, static_cast<std::uint64_t>(transform),
-      flag(even_scales, 1) | flag(n_slots() > 0, 2) | flag(exact_saved, 4)};
+      flag(even_scales, 1) | flag(n_slots() > 0, 2) | flag(exact_saved, 4) | flag(whole_scales, 8)};
   if (maps) said.push_back(maps->fingerprint);
   said.insert(said.end(), group_bits.begin(), group_bits.end());
   return std::max<std::uint64_t>(

@@ -39,8 +39,10 @@ struct RowFormat {
   int sinks = 0, window = 0;
   bool exact_saved = false;  ///< those are in sessions too; otherwise they are made of packed ones
 
-  std::shared_ptr<const HeadMaps> maps =
-      nullptr;  ///< in place of the transform, where a plan has them
+  /// In place of the transform, where a plan has them. Their groups' sizes are known, so half a byte
+  /// does for a scale, unless a text's first tokens, whose keys are far larger, are packed alone.
+  std::shared_ptr<const HeadMaps> maps = nullptr;
+  bool whole_scales = false;
 
   bool operator==(const RowFormat&) const = default;
 

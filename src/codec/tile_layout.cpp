@@ -16,7 +16,7 @@ TileLayout tile_layout(const RowFormat& format, std::int64_t n_tiles) {
       group.first_channel = static_cast<int>(g) * group_channels;
       group.bits = format.group_bits[g];
       group.offset = layout.bytes + stride;
-      if (format.maps) group.short_scale_base = format.maps->scale_base(g);
+      if (format.maps && !format.whole_scales) group.short_scale_base = format.maps->scale_base(g);
       group.tile_bytes = group.scales_offset() + group.scale_bytes();
       group.raw_offset = layout.raw_row_bytes;
       stride += group.tile_bytes;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "host/backend.h"
+#include "host/model_plan.h"
 
 namespace kvsplit::host {
 namespace {
@@ -37,7 +38,7 @@ Context::Context(const Model& model, const ContextOptions& options)
     throw Error(fmt::format("cache {}: not on device {}", options.cache.name(), model.device()));
   }
   if (is_packed) {
-    plugin::set_precision(options.cache.precision);
+    plugin::set_precision(with_plan(options.cache.precision, model.file()));
     plugin::reset_allocated();
   }
   forget_errors();

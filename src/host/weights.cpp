@@ -7,8 +7,10 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "codec/row_format.h"
 
 namespace kvsplit::host {
+
 WeightFile::WeightFile(const std::string& file)
     : file_(file), tensors_(nullptr, ggml_free), header_(nullptr, gguf_free) {
   ggml_context* tensors = nullptr;
@@ -20,18 +22,32 @@ WeightFile::WeightFile(const std::string& file)
   if (!header_) throw Error(file + ": no GGUF file");
 }
 
-Weights WeightFile::read(const std::string& name) const {
-  const ggml_tensor* const tensor = ggml_get_tensor(tensors_.get(), name.c_str());
-  if (tensor == nullptr) return {};
+std::string WeightFile::bytes(const ggml_tensor* tensor) const {
   const std::size_t offset =
       gguf_get_data_offset(header_.get()) +
-      gguf_get_tensor_offset(header_.get(), gguf_find_tensor(header_.get(), name.c_str()));
-  std::vector<char> bytes(ggml_nbytes(tensor));
+      gguf_get_tensor_offset(header_.get(), gguf_find_tensor(header_.get(), tensor->name));
+  std::string bytes(ggml_nbytes(tensor), '\0');
   std::ifstream in(file_, std::ios::binary);
   in.seekg(static_cast<std::streamoff>(offset));
   if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-    throw Error(file_ + ": ends within " + name);
+    throw Error(file_ + ": ends within " + tensor->name);
   }
+  return bytes;
+}
+
+std::uint64_t WeightFile::fingerprint() const {
+  std::string vectors;
+  for (ggml_tensor* tensor = ggml_get_first_tensor(tensors_.get()); tensor != nullptr;
+       tensor = ggml_get_next_tensor(tensors_.get(), tensor)) {
+    if (ggml_n_dims(tensor) == 1) vectors += bytes(tensor);
+  }
+  return fnv1a(vectors);
+}
+
+Weights WeightFile::read(const std::string& name) const {
+  const ggml_tensor* const tensor = ggml_get_tensor(tensors_.get(), name.c_str());
+  if (tensor == nullptr) return {};
+  const std::string bytes = this->bytes(tensor);
   Weights weights{static_cast<int>(tensor->ne[1]), static_cast<int>(tensor->ne[0]), {}};
   weights.numbers.resize(static_cast<std::size_t>(ggml_nelements(tensor)));
   if (tensor->type == GGML_TYPE_F32) {

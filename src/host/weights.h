@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 struct ggml_context;
+struct ggml_tensor;
 struct gguf_context;
 
 namespace kvsplit::host {
@@ -24,7 +26,13 @@ class WeightFile {
   /// Empty where there is none of that name. Error: a truncated file.
   Weights read(const std::string& name) const;
 
+  /// Tells models apart in whatever types their matrices are: a hash of the vectors (norms and
+  /// biases), which all files of a model have in 32 bits. Error: a truncated file.
+  std::uint64_t fingerprint() const;
+
  private:
+  std::string bytes(const ggml_tensor* tensor) const;
+
   std::string file_;
   std::unique_ptr<ggml_context, void (*)(ggml_context*)> tensors_;  ///< without their numbers
   std::unique_ptr<gguf_context, void (*)(gguf_context*)> header_;

@@ -134,17 +134,12 @@ std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   speed.progress = call.progress;
   host::ContextOptions options;
   options.n_context = is_timed ? cells_for_speed(speed) : call.window;
-  options.n_outputs = piece_tokens(model_for(call, call.caches[0]).n_vocab());
+  options.n_outputs = scored_at_once;
   const Contexts contexts = make_contexts(call, options);
   add_quality(call, contexts, records);
   if (is_timed) add_speeds(speed, measure_speed(contexts, speed), records);
   for (CacheRecord& record : records) record.peak_rss_bytes = host::peak_rss_bytes();
   return records;
-}
-
-int piece_tokens(int n_vocab) {
-  constexpr int most_floats = 8 << 20;
-  return std::clamp(most_floats / n_vocab, 32, 128);
 }
 
 }  // namespace kvsplit::measure

@@ -19,7 +19,8 @@ int windows_in(std::size_t n_tokens, int window);
 /// A window's first token makes way for BOS where the model wants it, as llama-perplexity has it.
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call);
 
-/// Most rows of logits that are had at once: their memory is bounded whatever the vocabulary.
-int piece_tokens(int n_vocab);
+/// Tokens of the scored half are decoded so many at a time: few, as where a model answers, because
+/// only then a cache's exact last rows (cache/exact_rows.h) are those before each token.
+inline constexpr int scored_at_once = 16;
 
 }  // namespace kvsplit::measure

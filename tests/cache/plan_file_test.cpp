@@ -31,7 +31,7 @@ std::vector<PlannedLayer> planned_layers() {
 
 class PlanFile : public testing::Test {
  protected:
-  void SetUp() override { write_plan(file_, planned_layers()); }
+  void SetUp() override { write_plan(file_, {17, "by hand"}, planned_layers()); }
   void TearDown() override { std::filesystem::remove(file_); }
 
   std::string bytes() const {
@@ -99,6 +99,11 @@ TEST_F(PlanFile, HoldsWhatWasWritten) {
   for (std::size_t i = 0; i < side.heads[2].into.size(); ++i) {
     EXPECT_NEAR(format.maps->heads[2].into[i], side.heads[2].into[i], 1e-3);  // f16
   }
+}
+
+TEST_F(PlanFile, SaysWhatItIsForAndFrom) {
+  EXPECT_EQ(CalibratedPlan(file_).origin().model, 17U);
+  EXPECT_EQ(CalibratedPlan(file_).origin().made, "by hand");
 }
 
 TEST_F(PlanFile, LayersWithoutCalibrationHaveNone) {

@@ -57,6 +57,7 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
       {"K4V4:window=60:sinks=0", {4, 4, true, 0, 60}, "K4V4:sinks=0:window=60"},
       {"8:window=0", {8, 8, true, 4, 0}, "K8V8:window=0"},
       {"K4V4:plan=a/b.kvplan", {4, 4, true, 4, 28, "a/b.kvplan"}, "K4V4:plan=a/b.kvplan"},
+      {"auto", {4, 4, true, 4, 28, "auto"}, "K4V4:plan=auto"},
       {"fp16:rotate=0", {16, 16, false}, "FP16:rotate=0"},
   };
   for (const Spelling& spelling : spellings) {
@@ -103,7 +104,8 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"K8V4 ", "\" \" not understood"},
       {"8.5", "\".5\" not understood"},
       {"8V4", "\"V4\" not understood"},
-      {"K8V4:", "unknown setting \"\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE"},
+      {"K8V4:",
+       "unknown setting \"\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE or auto"},
       {"K8V4:rotate", "unknown setting \"rotate\""},
       {"K8V4:rotate=2", "unknown setting \"rotate=2\""},
       {"K8V4:rotate=0:", "unknown setting \"\""},
@@ -125,7 +127,7 @@ TEST(Precision, ARefusalIsOneLineThatRepeatsTheTextAndSaysWhatToWrite) {
   const std::string message = refusal("K9V4");
   EXPECT_EQ(message,
             "precision \"K9V4\": no codec of 9 bits, there are 2, 3, 4, 5, 6, 8 and 16; "
-            "write K8V4 (bits of keys and of values), 8 (both) or FP16");
+            "write K8V4 (bits of keys and of values), 8 (both), FP16 or auto");
 }
 
 }  // namespace

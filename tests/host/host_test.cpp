@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "cache/plan_file.h"
 #include "host/backend.h"
 #include "host/context.h"
+#include "host/model_plan.h"
 #include "host/process.h"
+#include "host/weights.h"
 #include "support/run_program.h"
 
 namespace kvsplit::host {
@@ -175,6 +179,35 @@ TEST_F(Host, PacksWhatIsAskedFor) {
     EXPECT_LT(context.cache_size().bytes(), last);
     last = context.cache_size().bytes();
   }
+}
+
+std::string plan_error(const std::string& precision, const std::string& model) {
+  try {
+    with_plan(parse_precision(precision), model);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ModelPlan, IsBesideTheModelAndForNoOther) {
+  const test::TestFolder folder;
+  const std::string model = folder / "small.gguf";
+  std::filesystem::create_symlink(test::demo_model(), model);
+  const std::string plan = folder / "small.kvplan";
+  EXPECT_EQ(plan_beside(model), plan);
+  EXPECT_EQ(plan_error("auto", model),
+            plan + ": no plan yet, kvsplit calibrate -m " + model + " makes it");
+  EXPECT_EQ(plan_error("K4V4", model), "");
+
+  const std::uint64_t fingerprint = WeightFile(model).fingerprint();
+  write_plan(plan, {fingerprint, "here"}, {});
+  EXPECT_EQ(with_plan(parse_precision("auto"), model).plan, plan);
+  EXPECT_EQ(with_plan(parse_precision("K3V3:plan=auto"), model).plan, plan);
+  const std::string foreign = folder / "foreign.kvplan";
+  write_plan(foreign, {fingerprint + 1, "elsewhere"}, {});
+  EXPECT_EQ(plan_error("K4V4:plan=" + foreign, model),
+            foreign + ": a plan for another model than " + model);
 }
 
 TEST(CacheChoice, ReadsLlamaCppsNames) {

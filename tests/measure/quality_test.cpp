@@ -75,11 +75,5 @@ TEST_F(StockQuality, FewerBitsDivergeMore) {
   EXPECT_GT(*records[2].kl_stderr, 0);
 }
 
-TEST(Pieces, BoundTheMemoryOfLogits) {
-  EXPECT_EQ(piece_tokens(32), 128);
-  EXPECT_EQ(piece_tokens(262144), 32);
-  EXPECT_EQ(piece_tokens(10'000'000), 32);
-}
-
 }  // namespace
 }  // namespace kvsplit::measure

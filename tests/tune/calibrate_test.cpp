@@ -7,6 +7,7 @@
 
 #include "host/backend.h"
 #include "host/process.h"
+#include "host/weights.h"
 #include "measure/comparison.h"
 #include "support/run_program.h"
 
@@ -36,7 +37,7 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
 
   const std::string file =
       (std::filesystem::temp_directory_path() / "kvsplit-calibrate-test.kvplan").string();
-  write_plan(file, plan);
+  write_plan(file, {host::WeightFile(model.file()).fingerprint(), ""}, plan);
   measure::ComparisonCall compare;
   compare.packed = &model;
   const std::vector<host::Token> measured_on = model.tokenize(text("lighthouse.txt"));
@@ -45,8 +46,7 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
   compare.n_windows = 1;
   compare.n_threads = call.n_threads;
   std::vector<host::CacheChoice> caches;
-  for (const std::string& name :
-       {std::string("FP16"), std::string("K4V4:sinks=4"), "K4V4:sinks=4:plan=" + file}) {
+  for (const std::string& name : {std::string("FP16"), std::string("K4V4"), "K4V4:plan=" + file}) {
     caches.push_back(host::kvsplit_cache(parse_precision(name)));
   }
   compare.caches = caches;
