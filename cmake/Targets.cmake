@@ -33,6 +33,9 @@ endfunction()
 find_package(Eigen3 3.3 REQUIRED NO_MODULE)
 kvsplit_library(kvsplit_core base kernels codec cache)
 kvsplit_link(kvsplit_core Eigen3::Eigen)
+# Regions of code for an instruction set have one pragma for clang and one for g++.
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*.cpp)
+set_source_files_properties(${kernel_sources} PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
 
 kvsplit_library(kvsplit_plugin plugin)
 kvsplit_link(kvsplit_plugin kvsplit_core kvsplit_ggml)

@@ -19,8 +19,8 @@ struct CpuidRegisters {
 };
 
 CpuidRegisters cpuid(unsigned leaf, unsigned subleaf) {
-  CpuidRegisters r;
-  if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
+  CpuidRegisters r;  // stay 0 where there is no such leaf
+  __get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
   return r;
 }
 
@@ -30,13 +30,15 @@ bool has_all(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted;
 // that a library loaded into a foreign host may not find, so the processor is asked directly.
 std::uint32_t saved_state() {
   std::uint32_t low = 0;
-  std::uint32_t high = 0;
-  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  __asm__("xgetbv" : "=a"(low) : "c"(0) : "edx");
   return low;
 }
 
+#endif
+
 CpuFeatures detect() {
   CpuFeatures features;
+#if defined(__x86_64__)
   const CpuidRegisters leaf1 = cpuid(1, 0);
   if (!has_all(leaf1.ecx, bit_OSXSAVE | bit_AVX)) return features;
   constexpr unsigned ymm_state = 0x6, zmm_state = 0xE6;
@@ -47,22 +49,13 @@ CpuFeatures detect() {
   constexpr unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
   features.avx512 = features.avx2 && has_all(saved_state(), zmm_state) &&
                     has_all(leaf7.ebx, avx512) && has_all(leaf7.ecx, bit_AVX512VNNI);
-  return features;
-}
-
-#else
-
-CpuFeatures detect() {
-  CpuFeatures features;
-#if defined(__aarch64__) && defined(__linux__)
+#elif defined(__aarch64__) && defined(__linux__)
   features.neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #elif defined(__aarch64__) && defined(__APPLE__)
   features.neon_dot = true;  // every Mac with such a processor has them
 #endif
   return features;
 }
-
-#endif
 
 }  // namespace
 

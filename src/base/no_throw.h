@@ -4,22 +4,16 @@
 
 namespace kvsplit {
 
-/// A function of ours for a host that knows no exceptions: NoThrow<f, failure, complain>::call is f
-/// with f's own arguments; where f throws it calls complain(message) and returns `failure`.
-template <auto function, auto failure, auto complain>
-struct NoThrow;
-
-template <class Result, class... Arguments, Result (*function)(Arguments...), auto failure,
-          auto complain>
-struct NoThrow<function, failure, complain> {
-  static Result call(Arguments... arguments) noexcept {
-    try {
-      return function(arguments...);
-    } catch (const std::exception& error) {
-      complain(error.what());
-      return static_cast<Result>(failure);
-    }
+/// A function of ours for a host that knows no exceptions: no_throw<function, failure, complain> is
+/// that function; where it throws this calls complain(message) and returns `failure`.
+template <auto function, auto failure, auto complain, class... Arguments>
+auto no_throw(Arguments... arguments) noexcept -> decltype(function(arguments...)) {
+  try {
+    return function(arguments...);
+  } catch (const std::exception& error) {
+    complain(error.what());
+    return static_cast<decltype(function(arguments...))>(failure);
   }
-};
+}
 
 }  // namespace kvsplit

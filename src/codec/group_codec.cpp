@@ -29,9 +29,7 @@ float largest_magnitude(std::span<const float> numbers) {
       largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
     }
   }
-  float result = 0;
-  for (const float x : largest) result = x > result ? x : result;
-  return result;
+  return std::ranges::max(largest);
 }
 
 // Number of the level next to x. Written so that NaN becomes level 0.

@@ -22,16 +22,14 @@ inline constexpr int max_coded_bits = 8;
 /// Which scale codes are used: lowest, lowest + step … highest.
 struct ScaleCodes {
   int lowest = 0, step = 1, highest = max_scale_code;
-  static const ScaleCodes all, even;
 };
-inline constexpr ScaleCodes ScaleCodes::all{};
-inline constexpr ScaleCodes ScaleCodes::even{0, 2, max_scale_code - 1};
+inline constexpr ScaleCodes even_scale_codes{0, 2, max_scale_code - 1};
 
 /// Quantises the numbers of a group, a multiple of 8 of them. codes: one per number. Returns the
 /// scale's code. What no scale reaches, infinities too, is taken as the last level, NaN as the
 /// lowest.
 std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
-                          const ScaleCodes& scales = ScaleCodes::all);
+                          const ScaleCodes& scales = {});
 
 /// The numbers that codes stand for.
 void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,

@@ -52,7 +52,7 @@ GroupWords get_words(const GroupRow& row) {
 }
 
 ScaleCodes scale_codes(int short_scale_base, bool even) {
-  if (short_scale_base < 0) return even ? ScaleCodes::even : ScaleCodes::all;
+  if (short_scale_base < 0) return even ? even_scale_codes : ScaleCodes{};
   return {short_scale_base, short_scale_step,
           short_scale_base + max_short_scale * short_scale_step};
 }

@@ -20,22 +20,6 @@ float sine_of_turns(float u) {
   return x + x * y * p;
 }
 
-// direction: 1, or -1 to turn back.
-void turn_planes(const Rotation& rotation, const Turn& turn, std::span<float> head,
-                 float direction) {
-  const std::size_t n = rotation.angles.size();
-  const std::size_t step = rotation.neighbours ? 2 : 1;
-  const std::size_t apart = rotation.neighbours ? 1 : n;
-  for (std::size_t i = 0; i < n; ++i) {
-    float& x = head[i * step];
-    float& y = head[i * step + apart];
-    const float sin = direction * turn.sin[i];
-    const float turned = x * turn.cos[i] - y * sin;
-    y = x * sin + y * turn.cos[i];
-    x = turned;
-  }
-}
-
 }  // namespace
 
 Rotation rotation_of(const RopeParameters& rope) {
@@ -77,12 +61,18 @@ Turn turn_of(const Rotation& rotation, int position) {
   return turn;
 }
 
-void turn_head(const Rotation& rotation, const Turn& turn, std::span<float> head) {
-  turn_planes(rotation, turn, head, 1);
-}
-
-void turn_back(const Rotation& rotation, const Turn& turn, std::span<float> head) {
-  turn_planes(rotation, turn, head, -1);
+void turn_head(const Rotation& rotation, const Turn& turn, std::span<float> head, float direction) {
+  const std::size_t n = rotation.angles.size();
+  const std::size_t step = rotation.neighbours ? 2 : 1;
+  const std::size_t apart = rotation.neighbours ? 1 : n;
+  for (std::size_t i = 0; i < n; ++i) {
+    float& x = head[i * step];
+    float& y = head[i * step + apart];
+    const float sin = direction * turn.sin[i];
+    const float turned = x * turn.cos[i] - y * sin;
+    y = x * sin + y * turn.cos[i];
+    x = turned;
+  }
 }
 
 }  // namespace kvsplit

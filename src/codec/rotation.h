@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -36,8 +35,8 @@ struct Turn {
 /// Position may be negative. Only the planes that there are are made.
 Turn turn_of(const Rotation& rotation, int position);
 
-/// Turns a head by the position, or back.
-void turn_head(const Rotation& rotation, const Turn& turn, std::span<float> head);
-void turn_back(const Rotation& rotation, const Turn& turn, std::span<float> head);
+/// Turns a head by the position; direction -1: back.
+void turn_head(const Rotation& rotation, const Turn& turn, std::span<float> head,
+               float direction = 1);
 
 }  // namespace kvsplit

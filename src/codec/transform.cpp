@@ -71,7 +71,7 @@ void into_space(const RowFormat& format, int head, PlaceInFrame place, std::span
   if (map == nullptr) return transform_head(format.transform, numbers);
   const bool framed = format.frame_cells() > 0;
   const Rotation& rotation = format.maps->rotation;
-  if (framed) turn_back(rotation, turn_of(rotation, place.position), numbers);
+  if (framed) turn_head(rotation, turn_of(rotation, place.position), numbers, -1);
   add(numbers, map->mean, -1);
   multiply(map->into, numbers, numbers);
   if (framed) add_place(*map, place.cell, numbers, -1);
@@ -104,7 +104,7 @@ float query_into_space(const RowFormat& format, int head, const Turn& frame,
   Room room;  // NOLINT(*-member-init): filled as far as read
   const std::span<float> turned = std::span(room).first(query.size());
   std::ranges::copy(query, turned.begin());
-  if (format.frame_cells() > 0) turn_back(format.maps->rotation, frame, turned);
+  if (format.frame_cells() > 0) turn_head(format.maps->rotation, frame, turned, -1);
   multiply(map->query, turned, numbers);
   return std::inner_product(turned.begin(), turned.end(), map->mean.begin(), 0.0F);
 }

@@ -68,18 +68,7 @@ constexpr void for_each_plane(int bits, Visit visit) {
   }
 }
 
-/// Replaces the code at `index` of a block; its neighbours in the same bytes keep theirs.
-// NOLINTNEXTLINE(readability-non-const-parameter): it is written to, in the lambda
-inline void put_code(std::uint8_t* block, int bits, int index, unsigned code) {
-  for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
-    const PlacedBits place = place_in_plane(plane_bits, index);
-    const unsigned mask = ((1U << plane_bits) - 1U) << place.shift;
-    std::uint8_t& byte = block[offset + place.byte];
-    byte = static_cast<std::uint8_t>((byte & ~mask) | (((code >> low_bit) << place.shift) & mask));
-  });
-}
-
-/// put_code for the 16 channels of row t of a block of keys: no byte is shared with another row.
+/// Replaces the codes of row t of a block of keys, 16 channels: no byte is shared with another row.
 inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
     const unsigned mask = (1U << plane_bits) - 1U;
@@ -109,8 +98,8 @@ inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t
   });
 }
 
-/// put_code for the 16 channels of row t of a block of values: rows share bytes, at one place for
-/// all channels but in planes of single bits.
+/// Replaces the codes of row t of a block of values, 16 channels. Rows share bytes, at one place
+/// for all channels but in planes of single bits; the other rows' codes stay.
 inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
     if (plane_bits == 1) {

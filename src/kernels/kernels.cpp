@@ -2,7 +2,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "base/cpu_features.h"
 #include "base/error.h"
 #include "kernels/attend.h"
 #include "kernels/targets.h"
@@ -12,11 +11,11 @@ namespace {
 
 constexpr std::array tables {
 #if defined(__x86_64__)
-  &avx512::table, &avx_vnni::table, &avx2::table,
+  &avx512_table, &avx_vnni_table, &avx2_table,
 #elif defined(__aarch64__)
-  &neon_dot::table, &neon::table,
+  &neon_dot_table, &neon_table,
 #endif
-      &scalar::table,
+      &scalar_table,
 };
 
 const KernelTable& choose() {
@@ -24,12 +23,9 @@ const KernelTable& choose() {
   const std::string forced = variable == nullptr ? "" : variable;
   std::string names;
   for (const KernelTable* table : tables) {
-    if (forced.empty()) {
-      if (table->supported()) return *table;
-    } else if (forced == table->name) {
-      if (table->supported()) return *table;
-      throw Error("KVSPLIT_ISA=" + forced + ": this processor does not have it");
-    }
+    const bool is_forced = forced == table->name;
+    if ((forced.empty() || is_forced) && table->supported()) return *table;
+    if (is_forced) throw Error("KVSPLIT_ISA=" + forced + ": this processor does not have it");
     names += names.empty() ? table->name : std::string(", ") + table->name;
   }
   throw Error("KVSPLIT_ISA=" + forced + ": unknown, there are " + names);

@@ -2,32 +2,11 @@
 
 #include "kernels/attend.h"
 
-// One line per instruction set; each is a simd/ wrapper and a .cpp of a few lines.
+// One name per instruction set; each is a simd/ wrapper and a .cpp of a few lines, which is empty
+// where the processor is of another kind.
 namespace kvsplit {
 
-namespace scalar {
-extern const KernelTable table;
-}
-
-#if defined(__aarch64__)
-namespace neon {
-extern const KernelTable table;
-}
-namespace neon_dot {
-extern const KernelTable table;
-}
-#endif
-
-#if defined(__x86_64__)
-namespace avx2 {
-extern const KernelTable table;
-}
-namespace avx_vnni {
-extern const KernelTable table;
-}
-namespace avx512 {
-extern const KernelTable table;
-}
-#endif
+extern const KernelTable scalar_table, neon_table, neon_dot_table;
+extern const KernelTable avx2_table, avx_vnni_table, avx512_table;
 
 }  // namespace kvsplit

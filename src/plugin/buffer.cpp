@@ -104,9 +104,6 @@ ggml_status meet(ggml_backend_buffer* /*buffer*/, ggml_tensor* tensor) {
   return GGML_STATUS_SUCCESS;
 }
 
-template <auto function, auto failure>
-using Guarded = NoThrow<function, failure, log_error>;
-
 ggml_backend_buffer* allocate(ggml_backend_buffer_type* type, std::size_t size) {
   ggml_backend_buffer_i functions{};
   functions.free_buffer = [](ggml_backend_buffer* buffer) {
@@ -115,12 +112,12 @@ ggml_backend_buffer* allocate(ggml_backend_buffer_type* type, std::size_t size) 
   functions.get_base = [](ggml_backend_buffer* buffer) -> void* {
     return buffer_of(buffer).memory.data();
   };
-  functions.init_tensor = Guarded<meet, GGML_STATUS_ALLOC_FAILED>::call;
-  functions.memset_tensor = Guarded<fill, 0>::call;
-  functions.set_tensor = Guarded<write, 0>::call;
-  functions.get_tensor = Guarded<read, 0>::call;
-  functions.cpy_tensor = Guarded<copy, false>::call;
-  functions.clear = Guarded<clear, 0>::call;
+  functions.init_tensor = no_throw<meet, GGML_STATUS_ALLOC_FAILED, log_error>;
+  functions.memset_tensor = no_throw<fill, 0, log_error>;
+  functions.set_tensor = no_throw<write, 0, log_error>;
+  functions.get_tensor = no_throw<read, 0, log_error>;
+  functions.cpy_tensor = no_throw<copy, false, log_error>;
+  functions.clear = no_throw<clear, 0, log_error>;
   return ggml_backend_buffer_init(type, functions, std::make_unique<Buffer>(size).release(), size);
 }
 
@@ -132,9 +129,9 @@ std::size_t bytes_for(ggml_backend_buffer_type* /*type*/, const ggml_tensor* ten
 ggml_backend_buffer_type make_buffer_type() {
   ggml_backend_buffer_type type{};
   type.iface.get_name = [](ggml_backend_buffer_type*) { return "KVSPLIT"; };
-  type.iface.alloc_buffer = Guarded<allocate, nullptr>::call;
+  type.iface.alloc_buffer = no_throw<allocate, nullptr, log_error>;
   type.iface.get_alignment = [](ggml_backend_buffer_type*) { return std::size_t{64}; };
-  type.iface.get_alloc_size = Guarded<bytes_for, SIZE_MAX>::call;
+  type.iface.get_alloc_size = no_throw<bytes_for, SIZE_MAX, log_error>;
   type.iface.is_host = [](ggml_backend_buffer_type*) { return false; };
   return type;
 }

@@ -47,7 +47,7 @@ ggml_backend* make_backend(ggml_backend_dev_t device, const char* parameters) {
   ours->iface.free = [](ggml_backend* backend) {
     const std::unique_ptr<Backend> freed(&backend_of(backend));
   };
-  ours->iface.graph_compute = NoThrow<compute, GGML_STATUS_FAILED, report_refused>::call;
+  ours->iface.graph_compute = no_throw<compute, GGML_STATUS_FAILED, report_refused>;
   ours->device = device;
   return ours.release();
 }
@@ -148,7 +148,7 @@ ggml_backend_device make_device(ggml_backend_reg* registry) {
   };
   device.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; };
   device.iface.get_props = describe;
-  device.iface.init_backend = NoThrow<make_backend, nullptr, report_refused>::call;
+  device.iface.init_backend = no_throw<make_backend, nullptr, report_refused>;
   device.iface.get_buffer_type = [](ggml_backend_dev_t) { return &buffer_type(); };
   // Weights stay in the mapped file.
   device.iface.buffer_from_host_ptr = [](ggml_backend_dev_t, auto... memory) {
@@ -181,6 +181,6 @@ ggml_backend_reg* make_registry() {
 
 }  // namespace
 
-ggml_backend_reg* backend_reg() { return NoThrow<make_registry, nullptr, report_refused>::call(); }
+ggml_backend_reg* backend_reg() { return no_throw<make_registry, nullptr, report_refused>(); }
 
 }  // namespace kvsplit::plugin

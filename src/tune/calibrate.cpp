@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/error.h"
@@ -21,13 +22,9 @@ namespace {
 constexpr double regularisation = 1e-3;  // of a metric: times its mean eigenvalue, to its diagonal
 
 Eigen::MatrixXd hadamard_16() {
-  Eigen::MatrixXd h = Eigen::MatrixXd::Ones(1, 1);
-  for (int n = 1; n < group_channels; n *= 2) {
-    Eigen::MatrixXd next(2 * n, 2 * n);
-    next << h, h, h, -h;
-    h = next;
-  }
-  return h / 4.0;
+  return Eigen::MatrixXd::NullaryExpr(group_channels, group_channels, [](auto row, auto column) {
+    return std::popcount(static_cast<std::size_t>(row & column)) % 2 == 0 ? 0.25 : -0.25;
+  });
 }
 
 // What a key's place in its frame tells of it (codec/head_map.h): the rotating mean less the mean,
@@ -108,17 +105,14 @@ PlannedHead fit_keys(const HeadStatistics& s, const PlannedSide& side, bool soft
   return head;
 }
 
-using OutputWeights = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
 // [n_embd, n_heads · head_dim]; rows weighted by the norms that come behind: without them the few
 // massive channels of the residual stream, which norms make small, would decide everything.
-OutputWeights output_weights(const host::WeightFile& file, int layer) {
+Rows output_weights(const host::WeightFile& file, int layer) {
   const auto read = [&](const char* what) {
     return file.read(fmt::format("blk.{}.{}.weight", layer, what));
   };
   const host::Weights weights = read("attn_output");
-  OutputWeights w =
-      Eigen::Map<const OutputWeights>(weights.numbers.data(), weights.n_rows, weights.n_columns);
+  Rows w = Eigen::Map<const Rows>(weights.numbers.data(), weights.n_rows, weights.n_columns);
   for (const char* name : {"post_attention_norm", "ffn_norm"}) {
     const host::Weights norm = read(name);
     if (static_cast<Eigen::Index>(norm.numbers.size()) != w.rows()) continue;
@@ -127,7 +121,7 @@ OutputWeights output_weights(const host::WeightFile& file, int layer) {
   return w;
 }
 
-PlannedHead fit_values(const HeadStatistics& s, const OutputWeights& w, int kv_head) {
+PlannedHead fit_values(const HeadStatistics& s, const Rows& w, int kv_head) {
   const Eigen::Index dim = s.vv.rows();
   const Eigen::Index group = s.p_products.rows();
   Eigen::MatrixXd metric = Eigen::MatrixXd::Identity(dim, dim);
@@ -160,9 +154,8 @@ void gather(const CalibrationCall& call, Statistics& statistics) {
   statistics.on = true;
   for (int i = 0; i < call.n_windows; ++i) {
     context.clear();
-    std::vector<host::Token> tokens(
-        call.tokens.begin() + static_cast<std::ptrdiff_t>(i) * call.window,
-        call.tokens.begin() + static_cast<std::ptrdiff_t>(i + 1) * call.window);
+    const auto window = call.tokens.subspan(static_cast<std::size_t>(i) * call.window, call.window);
+    std::vector<host::Token> tokens(window.begin(), window.end());
     if (call.model->starts_with_bos()) tokens[0] = call.model->bos();
     context.decode(tokens, tokens.size() - 1);
     if (call.progress) call.progress("reading", (i + 1.0) / call.n_windows);
@@ -195,7 +188,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
         planned.keys.heads.push_back(fit_keys(head, planned.keys, layer.softcapped));
       }
     }
-    const OutputWeights w = output_weights(file, index);
+    const Rows w = output_weights(file, index);
     for (std::size_t head = 0; head < layer.heads.size(); ++head) {
       planned.values.heads.push_back(fit_values(layer.heads[head], w, static_cast<int>(head)));
     }

@@ -9,7 +9,6 @@ namespace {
 
 constexpr int n_sinks = 4;  // tokens at the start of a window that everything looks at
 
-using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Strided = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
 
 Eigen::Index strided(std::size_t bytes) { return static_cast<Eigen::Index>(bytes / sizeof(float)); }
@@ -44,9 +43,7 @@ void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries
   const Eigen::Index n = k.rows() - n_sinks;
   std::vector<Rows> p;
   p.reserve(queries.size());
-  for (const Rows& q : queries) {
-    p.push_back(attention_weights(q, k, call));
-  }
+  for (const Rows& q : queries) p.push_back(attention_weights(q, k, call));
   Eigen::VectorXf seen = Eigen::VectorXf::Zero(k.rows());
   const auto n_heads = static_cast<Eigen::Index>(p.size());
   Eigen::MatrixXf products(n_heads, n_heads);
@@ -67,7 +64,7 @@ void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries
 void turn_rows_back(const Rotation& rotation, int position, Rows& rows) {
   const Turn turn = turn_of(rotation, position);
   for (Eigen::Index i = 0; i < rows.rows(); ++i) {
-    turn_back(rotation, turn, {&rows(i, 0), static_cast<std::size_t>(rows.cols())});
+    turn_head(rotation, turn, {&rows(i, 0), static_cast<std::size_t>(rows.cols())}, -1);
   }
 }
 
@@ -86,7 +83,7 @@ void learn_frame(const Rows& k, std::vector<Rows> queries, const Rotation& rotat
 Eigen::VectorXf sum_before_rotation(Rows k, const Rotation& rotation, int first_position) {
   for (Eigen::Index i = 0; i < k.rows(); ++i) {
     const Turn turn = turn_of(rotation, first_position + static_cast<int>(i));
-    turn_back(rotation, turn, {&k(i, 0), static_cast<std::size_t>(k.cols())});
+    turn_head(rotation, turn, {&k(i, 0), static_cast<std::size_t>(k.cols())}, -1);
   }
   return k.colwise().sum().transpose();
 }

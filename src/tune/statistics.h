@@ -9,6 +9,8 @@
 
 namespace kvsplit::tune {
 
+using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
 /// What is learnt of one KV head. Sums over tokens; sinks, which are kept exactly, are left out of
 /// those of keys and values. Keys and queries are turned back by the position of the key's frame.
 struct HeadStatistics {
@@ -43,7 +45,6 @@ class Statistics : public Tap {
   std::map<int, LayerStatistics> layers;
 
  private:
-  using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   void learn_keys(int kv_head, const std::vector<Rows>& queries, LayerStatistics& layer);
 
   Rows keys_, values_;  // of the layer at hand: [n_tokens, n_channels]

@@ -28,7 +28,7 @@ struct Encoded {
   }
 };
 
-Encoded encode(const std::vector<float>& x, int bits, ScaleCodes scales = ScaleCodes::all) {
+Encoded encode(const std::vector<float>& x, int bits, ScaleCodes scales = {}) {
   Encoded result;
   result.codes.resize(x.size());
   result.numbers.resize(x.size());
@@ -137,7 +137,7 @@ TEST(GroupCodec, ASearchedScaleIsNeverWorseThanThePlainOne) {
 TEST(GroupCodec, EvenScalesAreEvenAndNeverMuchWorse) {
   on_random_groups([](const std::vector<float>& x, int bits) {
     const Encoded all = encode(x, bits);
-    const Encoded even = encode(x, bits, ScaleCodes::even);
+    const Encoded even = encode(x, bits, even_scale_codes);
     ASSERT_EQ(even.stored % 2, 0);
     ASSERT_LE(std::abs(even.stored - all.stored), 8);
     ASSERT_LE(even.squared_error(x), 3 * all.squared_error(x) + 1e-12);

@@ -44,7 +44,7 @@ TEST(Rotation, BackIsTheOtherWay) {
   const Turn turn = turn_of(r, 4711);
   std::vector<float> numbers = counted(32);
   turn_head(r, turn, numbers);
-  turn_back(r, turn, numbers);
+  turn_head(r, turn, numbers, -1);
   for (std::size_t c = 0; c < 32; ++c) EXPECT_NEAR(numbers[c], counted(32)[c], 2e-6);
 }
 

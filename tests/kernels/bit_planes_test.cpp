@@ -9,8 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "support/put_code.h"
+
 namespace kvsplit {
 namespace {
+
+using test::put_code;
 
 using Block = std::array<std::uint8_t, 256>;
 

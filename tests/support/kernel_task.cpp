@@ -8,6 +8,7 @@
 
 #include "kernels/bit_planes.h"
 #include "kernels/scale_code.h"
+#include "support/put_code.h"
 
 namespace kvsplit::test {
 namespace {

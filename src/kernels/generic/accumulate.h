@@ -53,16 +53,13 @@ void widen_values(const std::uint8_t* block, int n_blocks, const std::int16_t* f
   }
 }
 
-using WidenValues = void (*)(const std::uint8_t*, int, const std::int16_t*, std::int16_t*);
+constexpr auto widen_values_of =
+    by_width<1, 2, 3, 4, 5, 6, 7, 8>([](auto width) { return widen_values<decltype(width)::n>; });
 
-constexpr WidenValues widen_values_of[9] = {nullptr,         widen_values<1>, widen_values<2>,
-                                            widen_values<3>, widen_values<4>, widen_values<5>,
-                                            widen_values<6>, widen_values<7>, widen_values<8>};
-
-// Adds a group's fresh sums to the output of N rows.
-template <int N>
+// Adds a group's fresh sums, whole numbers of `unit`s or floats, to the output of N rows.
+template <typename Sum, int N>
 inline void add_to_output(const AttendTask& task, std::size_t group, float unit, int first_row,
-                          const I32 (&sums)[N]) {
+                          const Sum (&sums)[N]) {
   for (int n = 0; n < N; ++n) {
     const int row = first_row + n;
     float* const out = task.state.out + row * task.head_dim_v + group * lanes;
@@ -113,18 +110,10 @@ void accumulate_packed(const AttendTask& task, const StepValues& values, int fir
   add_to_output(task, values.group, values.unit, first_row, sums);
 }
 
-using AccumulatePacked = void (*)(const AttendTask&, const StepValues&, int);
-
 template <int N>
-constexpr AccumulatePacked accumulate_packed_of[9] = {nullptr,
-                                                      accumulate_packed<1, N>,
-                                                      accumulate_packed<2, N>,
-                                                      accumulate_packed<3, N>,
-                                                      accumulate_packed<4, N>,
-                                                      accumulate_packed<5, N>,
-                                                      accumulate_packed<6, N>,
-                                                      accumulate_packed<7, N>,
-                                                      accumulate_packed<8, N>};
+constexpr auto accumulate_packed_of = by_width<1, 2, 3, 4, 5, 6, 7, 8>([](auto width) {
+  return accumulate_packed<decltype(width)::n, N>;
+});
 
 // For many rows, values are widened once for all of them. Per pair of tokens one load per group
 // and, per row, one broadcast of two weights and one product per group.
@@ -162,7 +151,7 @@ inline void accumulate_for_few(const AttendTask& task, const StepMask& mask,
                                const StepValues& values) {
   const int bits = task.v_groups[values.group].bits;
   leftover_batch<few_rows>(mask.first_row, mask.n_rows, [&](auto batch, int first_row) {
-    accumulate_packed_of<decltype(batch)::n>[bits](task, values, first_row);
+    accumulate_packed_of<decltype(batch)::n>[bits - 1](task, values, first_row);
   });
 }
 
@@ -172,7 +161,7 @@ inline void accumulate_for_many(const AttendTask& task, const StepMask& mask, st
   StepValues values[B];
   for (int b = 0; b < B; ++b) {
     values[b] = prepare_values(task, mask, group + b, tile, n_blocks);
-    widen_values_of[task.v_groups[group + b].bits](
+    widen_values_of[task.v_groups[group + b].bits - 1](
         values[b].blocks, n_blocks, task.scratch->value_factors, task.scratch->values[b]);
   }
   in_batches<row_batch>(mask.n_rows, [&](auto batch, int first) {
@@ -191,13 +180,7 @@ inline void accumulate_halves(const AttendTask& task, const std::uint8_t* number
       sums[n] = multiply_add(splat(task.scratch->scores[first_row + n][cell]), v, sums[n]);
     }
   }
-  for (int n = 0; n < N; ++n) {
-    const int row = first_row + n;
-    const F32 keep = splat(task.scratch->keep[row]);
-    const F32 fresh = splat(task.scratch->fresh[row]);
-    float* const out = task.state.out + row * task.head_dim_v + group * lanes;
-    store(out, multiply_add(load(out), keep, sums[n] * fresh));
-  }
+  add_to_output(task, group, 1.0F, first_row, sums);
 }
 
 inline void accumulate_half_group(const AttendTask& task, const StepMask& mask, std::size_t group,

@@ -5,9 +5,8 @@
 inline void prefetch(std::span<const GroupTiles> groups, std::int64_t tile) {
   for (const GroupTiles& group : groups) {
     const std::uint8_t* const next = tile_blocks_of(group, tile);
-    const int bytes = group.bits * 128 + (group.bits == 16             ? 0
-                                          : group.short_scale_base < 0 ? 64
-                                                                       : 32);
+    const int scale_bytes = group.bits == 16 ? 0 : group.short_scale_base < 0 ? 64 : 32;
+    const int bytes = group.bits * 128 + scale_bytes;
     for (int at = 0; at < bytes; at += 64) __builtin_prefetch(next + at);
   }
 }

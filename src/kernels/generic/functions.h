@@ -39,6 +39,12 @@ struct Constant {
   static constexpr int n = value;
 };
 
+// The functions that of(Constant<width>{}) names, in the order of the widths.
+template <int... widths, typename Of>
+constexpr auto by_width(const Of& of) {
+  return std::array{of(Constant<widths>{})...};
+}
+
 // Calls work(Constant<n>, first) for batches of `most` rows, then once for what is left.
 template <int most, typename Work>
 inline void leftover_batch(int first, int n, const Work& work) {

@@ -18,11 +18,8 @@ void unpack_keys(const std::uint8_t* block, int n_blocks, std::uint8_t* codes) {
   }
 }
 
-using UnpackKeys = void (*)(const std::uint8_t*, int, std::uint8_t*);
-
-constexpr UnpackKeys unpack_keys_of[8] = {nullptr,        unpack_keys<1>, unpack_keys<2>,
-                                          unpack_keys<3>, unpack_keys<4>, unpack_keys<5>,
-                                          unpack_keys<6>, unpack_keys<7>};
+constexpr auto unpack_keys_of =
+    by_width<1, 2, 3, 4, 5, 6, 7>([](auto width) { return unpack_keys<decltype(width)::n>; });
 
 // For many rows, codes are unpacked once for all of them; for few, where they are used.
 inline void prepare_keys(const AttendTask& task, std::int64_t tile, bool unpack, StepKeys& keys) {
@@ -33,7 +30,7 @@ inline void prepare_keys(const AttendTask& task, std::int64_t tile, bool unpack,
     keys.codes[g] = tile_blocks_of(group, tile);
     keys.scales[g] = tile_scales(group, tile, task.scratch->key_scales[g]);
     if (!unpack || group.bits >= 8) continue;
-    unpack_keys_of[group.bits](keys.codes[g], keys.n_blocks, room);
+    unpack_keys_of[group.bits - 1](keys.codes[g], keys.n_blocks, room);
     keys.bits[g] = 8;
     keys.codes[g] = room;
     room += cells_per_step * lanes;
@@ -122,13 +119,10 @@ void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run
   }
 }
 
-using ScoreRunFunction = void (*)(const AttendTask&, const StepKeys&, const ScoreRun&);
-
 template <int N, int T>
-constexpr ScoreRunFunction score_run_of[9] = {
-    score_run<16, N, T>, score_run<1, N, T>, score_run<2, N, T>,
-    score_run<3, N, T>,  score_run<4, N, T>, score_run<5, N, T>,
-    score_run<6, N, T>,  score_run<7, N, T>, score_run<8, N, T>};
+constexpr auto score_run_of = by_width<16, 1, 2, 3, 4, 5, 6, 7, 8>([](auto width) {
+  return score_run<decltype(width)::n, N, T>;
+});
 
 template <int N, int T>
 inline void score_blocks(const AttendTask& task, const StepKeys& keys, int first_block,

@@ -48,7 +48,8 @@ inline F32 power_of_two(F32 a) {
 inline I32 zero_i32() {
   return make<std::int32_t>([&](int) { return Register<std::int32_t>{}; });
 }
-inline F32 to_f32(I32 a) {
+template <typename T>
+inline F32 to_f32(Vector<T> a) {
   return make<float>([&](int i) { return __builtin_convertvector(a.v[i], Register<float>); });
 }
 

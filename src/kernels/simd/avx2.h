@@ -1,10 +1,9 @@
 // AVX2 with FMA and F16C: a vector is two registers. See scalar.h for what functions mean. Products
 // of integers are in avx2_products.h and avx_vnni_products.h.
 
-constexpr int few_rows = 4;
-
 constexpr int register_bytes = 32;
 #include "kernels/simd/registers.h"
+#include "kernels/simd/x86.h"
 
 inline __m256i bits_of(auto a) { return reinterpret_cast<__m256i>(a); }
 inline __m128i load_half(const std::uint8_t* p) {
@@ -33,12 +32,9 @@ inline Register<std::uint8_t> where_set(Register<std::uint8_t> a, Register<std::
   return as<std::uint8_t>((a & bit) == bit) & value;
 }
 inline __m256i eight_factors(const std::uint8_t* codes, int largest, int drop) {
-  const __m256i c = bits_of(widen(codes));
-  const __m256i mantissa =
-      _mm256_or_si256(_mm256_and_si256(c, _mm256_set1_epi32(7)), _mm256_set1_epi32(8));
-  const __m256i exponent =
-      _mm256_add_epi32(_mm256_srli_epi32(c, 3), _mm256_set1_epi32(11 - largest));
-  const __m256i factors = _mm256_sllv_epi32(mantissa, exponent);
+  const Register<std::uint32_t> c = widen(codes);
+  const __m256i exponent = bits_of((c >> 3) + static_cast<std::uint32_t>(11 - largest));
+  const __m256i factors = _mm256_sllv_epi32(bits_of((c & 7) | 8), exponent);
   return _mm256_srl_epi32(factors, _mm_cvtsi32_si128(drop));
 }
 inline void store_factors(std::int16_t* p, const std::uint8_t* codes, int largest, int drop) {

@@ -2,12 +2,12 @@
 
 constexpr int row_batch = 8;    // query rows worked on at once, with values
 constexpr int score_batch = 6;  // and with keys
-constexpr int few_rows = 4;     // whose keys and values are not unpacked to memory
 constexpr int score_sums =
     12;  // scores that fit the registers, with their Dots and what they share
 
 constexpr int register_bytes = 64;
 #include "kernels/simd/registers.h"
+#include "kernels/simd/x86.h"
 
 inline __m512i bits_of(auto a) { return reinterpret_cast<__m512i>(a); }
 inline __m256i load_half(const std::uint8_t* p) {

@@ -3,7 +3,6 @@
 
 constexpr int row_batch = 4;
 constexpr int score_batch = 4;
-constexpr int few_rows = 4;
 constexpr int score_sums = 4;
 
 constexpr int register_bytes = 16;

@@ -4,7 +4,6 @@
 
 constexpr int row_batch = 4;    // query rows worked on at once, with values
 constexpr int score_batch = 4;  // and with keys
-constexpr int few_rows = 4;     // whose keys and values are not unpacked to memory
 constexpr int score_sums = 4;  // scores that fit the registers, with their Dots and what they share
 
 constexpr int register_bytes = 16;

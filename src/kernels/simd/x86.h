@@ -1,4 +1,4 @@
-// What the AVX2 and AVX-512 wrappers share. Included before them, in the same namespace and region.
+// What the AVX2 and AVX-512 wrappers share. Included by them, in their namespace and region.
 
 inline std::uint8_t largest(__m256i a) {
   const __m128i half = _mm_max_epu8(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
