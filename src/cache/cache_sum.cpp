@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
-#include <numeric>
+#include <utility>
 
 #include "base/event_file.h"
 
@@ -16,19 +15,6 @@ std::string mebibytes(std::size_t bytes) {
   std::snprintf(text.data(), text.size(), "%.2f MiB", static_cast<double>(bytes) / (1U << 20U));
   return text.data();
 }
-
-// What groups have, which with a plan differs from layer to layer.
-struct Mean {
-  void add(const std::vector<int>& groups) {
-    sum += std::accumulate(groups.begin(), groups.end(), 0.0);
-    n += static_cast<double>(groups.size());
-  }
-  int rounded(int of_none) const {
-    return n == 0 ? of_none : static_cast<int>(std::lround(sum / n));
-  }
-
-  double sum = 0, n = 0;
-};
 
 // Calls change(part of the sum, what the cache has in it).
 template <class Change>
@@ -51,25 +37,17 @@ void CacheSum::take(const HostedTensor& cache) {
 
 CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
   std::map<std::string, std::vector<std::string>> noted;  // tensors that a note is about
-  Mean k_bits;
-  Mean v_bits;
-  int sinks = 0;
-  int window = 0;
   for (const HostedTensor* cache : caches) {
     sum.add(*cache);
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
     if (!cache->packed()) continue;
-    const RowFormat& format = cache->rows().format();
-    (cache->nominal().side == Side::key ? k_bits : v_bits).add(format.group_bits);
-    if (format.maps) precision.plan = format.maps->file;
-    sinks = std::max(sinks, format.sinks);
-    window = std::max(window, format.window);
+    const Precision other = std::exchange(precision, cache->precision());
+    const bool keys = cache->nominal().side == Side::key;
+    (keys ? precision.v_bits : precision.k_bits) = keys ? other.v_bits : other.k_bits;
   }
-  precision.k_bits = k_bits.rounded(precision.k_bits);
-  precision.v_bits = v_bits.rounded(precision.v_bits);
-  if (has_exact_rows(precision)) {
-    precision.sinks = sinks;
-    precision.window = window;
+  if (!has_exact_rows({precision.k_bits, precision.v_bits})) {
+    precision.sinks = Precision{}.sinks;
+    precision.window = Precision{}.window;
   }
   for (const auto& [note, names] : noted) {
     std::string& line = notes.emplace_back(names.front());

@@ -59,7 +59,7 @@ std::optional<NominalRows> parse_cache_name(std::string_view name) {
 }
 
 HostedFormat choose_format(const NominalRows& nominal, const std::optional<Precision>& chosen) {
-  const auto as_it_is = [](std::string why) { return HostedFormat{{}, {}, std::move(why)}; };
+  const auto as_it_is = [](std::string why) { return HostedFormat{{}, {}, {}, std::move(why)}; };
   if (nominal.n_channels % head_dim_unit != 0) {
     return as_it_is("rows of " + std::to_string(nominal.n_channels) +
                     " numbers, no multiple of 32");
@@ -67,7 +67,7 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   if (nominal.quantised() && nominal.bits() == 0)
     return as_it_is("a cache of type " + nominal.type);
   HostedFormat format;
-  Precision precision = precision_for(nominal, chosen, format.note);
+  Precision& precision = format.precision = precision_for(nominal, chosen, format.note);
   const auto rows_if = [&](bool host_rotates) {
     return Plan(precision).format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
                                   host_rotates);

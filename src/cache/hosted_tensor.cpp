@@ -12,6 +12,7 @@ namespace kvsplit {
 HostedTensor::HostedTensor(NominalRows nominal, HostedFormat format, std::byte* memory)
     : nominal_(std::move(nominal)),
       memory_(memory),
+      precision_(std::move(format.precision)),
       note_(std::move(format.note)),
       unless_rotated_(std::move(format.rows_unless_rotated)) {
   if (format.rows) use_format(std::move(*format.rows));

@@ -38,7 +38,8 @@ class HostedTensor {
   std::size_t offset_of(const void* place) const {
     return static_cast<std::size_t>(static_cast<const std::byte*>(place) - memory_);
   }
-  const std::string& note() const { return note_; }  ///< "", or what the user should know
+  const Precision& precision() const { return precision_; }  ///< of rows that are packed
+  const std::string& note() const { return note_; }          ///< "", or what the user should know
   std::size_t allocated_bytes() const;
 
   /// Whether rows are packed; if not, the host's own operations work on nominal_rows().
@@ -80,6 +81,7 @@ class HostedTensor {
 
   NominalRows nominal_;
   std::byte* memory_;
+  Precision precision_;
   std::string note_;
   std::optional<PackedTensor> packed_;
   std::optional<RowImage> image_;

@@ -162,8 +162,8 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   origin_.made.assign(made.begin(), made.end());
   const std::uint32_t n_layers = reader.take<std::uint32_t>(1)[0];
   for (std::uint32_t i = 0; i < n_layers; ++i) {
-    keys_.push_back(make_maps(reader.side(), file, hash));
-    values_.push_back(make_maps(reader.side(), file, hash));
+    keys_.push_back(make_maps(reader.side(), hash));
+    values_.push_back(make_maps(reader.side(), hash));
   }
 }
 

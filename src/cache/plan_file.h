@@ -53,8 +53,7 @@ void write_plan(const std::string& file, const PlanOrigin& origin,
                 std::span<const PlannedLayer> layers);
 
 /// Makes what a file says of one side of a layer ready for use.
-std::shared_ptr<const HeadMaps> make_maps(const PlannedSide& side, const std::string& file,
-                                          std::uint64_t fingerprint);
+std::shared_ptr<const HeadMaps> make_maps(const PlannedSide& side, std::uint64_t fingerprint);
 
 /// A plan as read, with maps ready for use.
 class CalibratedPlan {

@@ -23,7 +23,8 @@ inline constexpr int most_inexact_bits = 5;
 /// Whether rows are: both sides are packed, and one has few enough bits.
 bool has_exact_rows(const Precision&);
 
-/// Also "auto", K4V4 with the model's plan. Error: not of the form above, or a width that there is no codec for; the message lists them.
+/// Also "auto", K4V4 with the model's plan. Error: not of the form above, or a width that there is
+/// no codec for; the message lists them.
 Precision parse_precision(std::string_view text);
 
 /// "FP16" for 16/16, otherwise "K8V4", with settings that are not the default: "K4V4:window=60".

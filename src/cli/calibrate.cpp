@@ -18,7 +18,6 @@ struct CalibrateOptions : TextOptions {
     text = example_text("calibration");
   }
   std::string plan;
-  int frame = 256;
   bool path = false;
 };
 
@@ -28,8 +27,6 @@ void add_options(CLI::App& app, CalibrateOptions& options) {
   app.add_flag("--path", options.path, "Only print the file that would be written");
   add_count(app, "-c,--ctx-size", options.context, 64, 1 << 16, "Tokens of a window");
   add_count(app, "--chunks", options.chunks, 1, 1 << 20, "Windows at most");
-  add_count(app, "--frame", options.frame, 0, 1 << 16,
-            "Cells whose keys are turned back by one position; 0: none are");
 }
 
 int run(const CalibrateOptions& options) {
@@ -49,7 +46,6 @@ int run(const CalibrateOptions& options) {
   call.tokens = tokens;
   call.window = options.context;
   call.n_windows = n_windows(options, model, tokens.size());
-  call.frame_cells = options.frame / tile_rows * tile_rows;
   call.n_threads = options.threads;
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   const std::vector<PlannedLayer> plan = tune::calibrate(call);

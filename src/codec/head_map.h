@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "codec/rotation.h"
@@ -58,7 +57,6 @@ struct HeadMaps {
   int frame_cells = 0;  ///< a multiple of a tile's rows; 0: rows are not turned back
   Rotation rotation;
   std::vector<HeadMap> heads;
-  std::string file;               ///< it is from
   std::uint64_t fingerprint = 0;  ///< of the file
 
   int scale_base(std::size_t group) const {

@@ -38,7 +38,7 @@ struct RowFormat {
   int sinks = 0, window = 0;
   bool exact_saved = false;  ///< those are in sessions too; otherwise they are made of packed ones
 
-  /// In place of the transform, where a plan has them. Their groups' sizes are known, so half a byte
+  /// In place of the transform, where a plan has them. Sizes of groups are known, so half a byte
   /// does for a scale, unless a text's first tokens, whose keys are far larger, are packed alone.
   std::shared_ptr<const HeadMaps> maps = nullptr;
   bool whole_scales = false;

@@ -61,7 +61,7 @@ PlannedSide planned_side(const PlannedShape& shape) {
 RowFormat planned_format(const PlannedShape& shape) {
   RowFormat format =
       uniform_format(shape.head_dim * shape.n_heads, shape.bits, TransformKind::identity);
-  format.maps = make_maps(planned_side(shape), "made up", 7);
+  format.maps = make_maps(planned_side(shape), 7);
   return format;
 }
 
