@@ -72,7 +72,7 @@ int run(const BenchOptions& options) {
   ProgressBar bar;
   const host::Model packed = options.load("KVSPLIT", bar);
   std::optional<host::Model> stock;
-  if (choices[0].engine == host::Engine::stock) stock = options.load("CPU", bar);
+  if (!choices[0].is_packed) stock = options.load("CPU", bar);
   const std::vector<int> all_depths = depths(options, packed.n_context());
 
   measure::BenchCall call;

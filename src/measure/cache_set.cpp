@@ -13,7 +13,7 @@
 namespace kvsplit::measure {
 
 const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache) {
-  return *(cache.engine == host::Engine::kvsplit ? set.packed : set.stock);
+  return *(cache.is_packed ? set.packed : set.stock);
 }
 
 Setting describe_setting(const CacheSet& set) {
@@ -36,7 +36,7 @@ std::vector<CacheRecord> make_records(const CacheSet& set) {
   std::vector<CacheRecord> records;
   for (const host::CacheChoice& cache : set.caches) {
     record.cache = cache.name();
-    record.engine = host::to_string(cache.engine);
+    record.engine = cache.is_packed ? "kvsplit" : "stock";
     record.device = model_for(set, cache).device();
     record.k_bits = cache.k_bits();
     record.v_bits = cache.v_bits();

@@ -1,7 +1,5 @@
 #include "measure/size.h"
 
-#include <ggml.h>
-
 namespace kvsplit::measure {
 namespace {
 
@@ -17,25 +15,21 @@ host::CacheSize allocate(const host::Model& model, int n_context, const host::Ca
   return host::Context(model, options).cache_size();
 }
 
-std::size_t stock_bytes(const std::string& type, std::size_t numbers) {
-  return ggml_row_size(static_cast<ggml_type>(host::cache_type(type)), numbers);
-}
-
 }  // namespace
 
 std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_context,
                                            std::span<const host::CacheChoice> choices) {
   std::vector<host::CacheSize> sizes;
   for (const host::CacheChoice& choice : choices) {
-    if (choice.engine == host::Engine::kvsplit) {
+    if (choice.is_packed) {
       sizes.push_back(allocate(model, n_context, choice));
       continue;
     }
     // Any cache holds the same numbers, whatever their bits.
     host::CacheSize size =
         sizes.empty() ? allocate(model, n_context, host::kvsplit_cache({16, 16})) : sizes[0];
-    size.k_bytes = stock_bytes(choice.k_type, size.k_numbers);
-    size.v_bytes = stock_bytes(choice.v_type, size.v_numbers);
+    size.k_bytes = ggml_row_size(choice.k_type, size.k_numbers);
+    size.v_bytes = ggml_row_size(choice.v_type, size.v_numbers);
     sizes.push_back(size);
   }
   return sizes;
