@@ -8,8 +8,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "measure/speed.h"
-#include "report/numbers.h"
-#include "report/records.h"
 
 namespace kvsplit::cli {
 namespace {

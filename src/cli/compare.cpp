@@ -7,8 +7,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "host/backend.h"
-#include "report/numbers.h"
-#include "report/verdict.h"
 
 namespace kvsplit::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "report/numbers.h"
+#include "report/table.h"
 
 namespace kvsplit::cli {
 namespace {
