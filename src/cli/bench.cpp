@@ -14,7 +14,7 @@ namespace {
 
 struct BenchOptions : MeasureOptions {
   std::vector<std::string> stock = {"q8_0/q4_0"};
-  std::vector<int> depths;
+  std::set<int> depths;
   measure::SpeedCall speed;
 };
 
@@ -43,14 +43,11 @@ Caches caches(const BenchOptions& options) {
 }
 
 std::vector<int> depths(const BenchOptions& options, int n_context) {
-  std::vector<int> depths = options.depths;
-  if (depths.empty()) {
-    const int more = std::max(options.speed.prompt_tokens, options.speed.decode_tokens + 1);
-    depths = {0, 2048, 8192};
-    std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
-  }
-  const std::set<int> rising(depths.begin(), depths.end());
-  return {rising.begin(), rising.end()};
+  if (!options.depths.empty()) return {options.depths.begin(), options.depths.end()};
+  const int more = std::max(options.speed.prompt_tokens, options.speed.decode_tokens + 1);
+  std::vector<int> depths = {0, 2048, 8192};
+  std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
+  return depths;
 }
 
 std::string legend(const measure::BenchCall& call) {
