@@ -16,7 +16,7 @@ help: ## this list
 
 run: build ## build all, get the demo model and its plan, and compare cache precisions on it
 	@$(program) pull
-	@test -f "$$($(program) calibrate --path)" || $(program) calibrate
+	@model=$$($(program) pull --path); test -f "$${model%.gguf}.kvplan" || $(program) calibrate
 	@$(program) compare -m "$$($(program) pull --path)" -f $(text)
 
 build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not there yet

@@ -255,12 +255,12 @@ void PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
       exact_.row(at.stream, slot, group)
           .restore(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
     }
-  } else if (exact_as_they_came()) {
-    const int n = static_cast<int>(format_.maps->heads.size());
-    for (int head = 0; head < n; ++head) make_exact(at, slot, head_groups(head), head);
-  } else {
-    make_exact(at, slot, layout_.groups, 0);
+    return;
   }
+  // Without a plan the size of heads need not be known yet.
+  if (!format_.maps) return make_exact(at, slot, layout_.groups, 0);
+  const int n = static_cast<int>(format_.maps->heads.size());
+  for (int head = 0; head < n; ++head) make_exact(at, slot, head_groups(head), head);
 }
 
 // A row that comes from a frame elsewhere: this one begins with it, or it is encoded for this one.

@@ -8,15 +8,13 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "measure/speed.h"
-#include "report/numbers.h"
-#include "report/records.h"
 
 namespace kvsplit::cli {
 namespace {
 
 struct BenchOptions : MeasureOptions {
   std::vector<std::string> stock = {"q8_0/q4_0"};
-  std::vector<int> depths;
+  std::set<int> depths;
   measure::SpeedCall speed;
 };
 
@@ -45,14 +43,11 @@ Caches caches(const BenchOptions& options) {
 }
 
 std::vector<int> depths(const BenchOptions& options, int n_context) {
-  std::vector<int> depths = options.depths;
-  if (depths.empty()) {
-    const int more = std::max(options.speed.prompt_tokens, options.speed.decode_tokens + 1);
-    depths = {0, 2048, 8192};
-    std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
-  }
-  const std::set<int> rising(depths.begin(), depths.end());
-  return {rising.begin(), rising.end()};
+  if (!options.depths.empty()) return {options.depths.begin(), options.depths.end()};
+  const int more = std::max(options.speed.prompt_tokens, options.speed.decode_tokens + 1);
+  std::vector<int> depths = {0, 2048, 8192};
+  std::erase_if(depths, [&](int depth) { return depth > 0 && depth + more > n_context; });
+  return depths;
 }
 
 std::string legend(const measure::BenchCall& call) {
@@ -72,7 +67,7 @@ int run(const BenchOptions& options) {
   ProgressBar bar;
   const host::Model packed = options.load("KVSPLIT", bar);
   std::optional<host::Model> stock;
-  if (choices[0].engine == host::Engine::stock) stock = options.load("CPU", bar);
+  if (!choices[0].is_packed) stock = options.load("CPU", bar);
   const std::vector<int> all_depths = depths(options, packed.n_context());
 
   measure::BenchCall call;

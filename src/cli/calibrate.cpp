@@ -18,13 +18,11 @@ struct CalibrateOptions : TextOptions {
     text = example_text("calibration");
   }
   std::string plan;
-  bool path = false;
 };
 
 void add_options(CLI::App& app, CalibrateOptions& options) {
   add_text_options(app, options);
   add_value(app, "--plan", options.plan, "FILE", "File to write (default: MODEL.kvplan)");
-  app.add_flag("--path", options.path, "Only print the file that would be written");
   add_count(app, "-c,--ctx-size", options.context, 64, 1 << 16, "Tokens of a window");
   add_count(app, "--chunks", options.chunks, 1, 1 << 20, "Windows at most");
 }
@@ -32,10 +30,6 @@ void add_options(CLI::App& app, CalibrateOptions& options) {
 int run(const CalibrateOptions& options) {
   const std::string file =
       options.plan.empty() ? host::plan_beside(model_file(options.model)) : options.plan;
-  if (options.path) {
-    fmt::print("{}\n", file);
-    return 0;
-  }
   options.start();
   const std::string text = read_text(options.text);
   ProgressBar bar;

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
@@ -41,15 +40,13 @@ void pass_signals_on() {
 }  // namespace
 
 int run_child(const std::string& program, const std::vector<std::string>& arguments) {
-  std::vector<std::string> words = {program};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers(words.size() + 1);
-  std::transform(words.begin(), words.end(), pointers.begin(),
-                 [](std::string& word) { return word.data(); });
+  std::vector<char*> words = {const_cast<char*>(program.c_str())};  // which it does not change
+  for (const std::string& argument : arguments)
+    words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
   pass_signals_on();
   pid_t child = 0;
-  const int error =
-      posix_spawnp(&child, program.c_str(), nullptr, nullptr, pointers.data(), environ);
+  const int error = posix_spawnp(&child, words[0], nullptr, nullptr, words.data(), environ);
   if (error != 0) {
     throw Error(fmt::format("{}: cannot be started: {} (make tools builds llama.cpp's programs)",
                             program, std::strerror(error)));

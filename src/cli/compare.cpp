@@ -8,8 +8,6 @@
 #include "cli/options.h"
 #include "host/backend.h"
 #include "host/model_plan.h"
-#include "report/numbers.h"
-#include "report/verdict.h"
 
 namespace kvsplit::cli {
 namespace {

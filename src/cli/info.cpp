@@ -5,9 +5,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "host/backend.h"
-#include "measure/size.h"
-#include "report/numbers.h"
-#include "report/table.h"
 
 namespace kvsplit::cli {
 namespace {

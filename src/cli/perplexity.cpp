@@ -1,6 +1,5 @@
 #include "cli/command.h"
 #include "cli/options.h"
-#include "report/verdict.h"
 
 namespace kvsplit::cli {
 namespace {

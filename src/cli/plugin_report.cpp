@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "report/numbers.h"
+#include "report/table.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -19,9 +19,7 @@ double bytes_of(const Json& cache) {
 }
 
 std::string describe(const std::vector<Json>& caches) {
-  const Json& largest =
-      *std::max_element(caches.begin(), caches.end(),
-                        [](const Json& a, const Json& b) { return bytes_of(a) < bytes_of(b); });
+  const Json& largest = *std::ranges::max_element(caches, {}, bytes_of);
   const double fp16_bytes = largest.value("fp16_bytes", 0.0);
   std::string line = fmt::format("{} cache of {}, FP16 would have taken {} ({:.1f} times as much)",
                                  largest.value("precision", ""), report::bytes(bytes_of(largest)),

@@ -8,14 +8,6 @@
 #include <cstdio>
 
 namespace kvsplit::cli {
-namespace {
-
-std::string clock_time(double seconds) {
-  const long rounded = std::lround(seconds);
-  return fmt::format("{}:{:02}", rounded / 60, rounded % 60);
-}
-
-}  // namespace
 
 void ProgressBar::clear() {
   if (!what_.empty()) std::fputs("\r\033[K", stderr);
@@ -34,14 +26,14 @@ void ProgressBar::show(const std::string& what, double done) {
   }
   last_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const bool is_known = done > 0.01 && elapsed > 0.5;
-  const std::string left =
-      is_known ? fmt::format("{} left", clock_time(elapsed * (1 - done) / done)) : "";
+  std::string left;
+  if (done > 0.01 && elapsed > 0.5) {
+    const long seconds = std::lround(elapsed * (1 - done) / done);
+    left = fmt::format("{}:{:02} left", seconds / 60, seconds % 60);
+  }
   const int filled = std::clamp(static_cast<int>(done * width), 0, width);
-  std::fputs(fmt::format("\r\033[K{:12} [{}{}] {:3.0f} %  {}", what, std::string(filled, '#'),
-                         std::string(width - filled, '.'), 100 * done, left)
-                 .c_str(),
-             stderr);
+  fmt::print(stderr, "\r\033[K{:12} [{:#<{}}{:.<{}}] {:3.0f} %  {}", what, "", filled, "",
+             width - filled, 100 * done, left);
   std::fflush(stderr);
 }
 

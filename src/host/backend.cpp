@@ -55,8 +55,7 @@ std::string first_error() {
 void start(bool verbose) {
   show_log = verbose;
   llama_log_set(receive, nullptr);
-  static const bool registered = register_once();
-  (void)registered;
+  [[maybe_unused]] static const bool registered = register_once();
 }
 
 void add_rpc_servers(const std::string& servers) {

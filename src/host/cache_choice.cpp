@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ggml.h>
 
 #include <array>
 #include <vector>
@@ -18,47 +17,13 @@ constexpr std::array cache_types = {GGML_TYPE_F32,    GGML_TYPE_F16,  GGML_TYPE_
                                     GGML_TYPE_IQ4_NL, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1};
 
 /// Bits of the codes alone: the first number in the type's name.
-int bits_of(const std::string& type) {
-  const std::size_t first = type.find_first_of("0123456789");
-  return first == std::string::npos ? 0 : std::stoi(type.substr(first));
+int bits_of(ggml_type type) {
+  const std::string name = ggml_type_name(type);
+  const std::size_t first = name.find_first_of("0123456789");
+  return first == std::string::npos ? 0 : std::stoi(name.substr(first));
 }
 
-}  // namespace
-
-std::string_view to_string(Engine engine) {
-  return engine == Engine::kvsplit ? "kvsplit" : "stock";
-}
-
-std::string CacheChoice::name() const {
-  return engine == Engine::kvsplit ? kvsplit::to_string(precision) : k_type + "/" + v_type;
-}
-
-int CacheChoice::k_bits() const {
-  return engine == Engine::kvsplit ? precision.k_bits : bits_of(k_type);
-}
-
-int CacheChoice::v_bits() const {
-  return engine == Engine::kvsplit ? precision.v_bits : bits_of(v_type);
-}
-
-CacheChoice kvsplit_cache(const Precision& precision) {
-  CacheChoice choice;
-  choice.precision = precision;
-  return choice;
-}
-
-CacheChoice parse_stock_cache(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  CacheChoice choice;
-  choice.engine = Engine::stock;
-  choice.k_type = text.substr(0, slash);
-  choice.v_type = slash == std::string_view::npos ? choice.k_type : text.substr(slash + 1);
-  cache_type(choice.k_type);
-  cache_type(choice.v_type);
-  return choice;
-}
-
-int cache_type(const std::string& name) {
+ggml_type parse_type(std::string_view name) {
   std::vector<std::string> names;
   for (const ggml_type type : cache_types) {
     names.emplace_back(ggml_type_name(type));
@@ -66,6 +31,27 @@ int cache_type(const std::string& name) {
   }
   throw Error(fmt::format("cache type '{}': llama.cpp has {}; write for example q8_0/q4_0", name,
                           fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+std::string CacheChoice::name() const {
+  if (is_packed) return to_string(precision);
+  return fmt::format("{}/{}", ggml_type_name(k_type), ggml_type_name(v_type));
+}
+
+int CacheChoice::k_bits() const { return is_packed ? precision.k_bits : bits_of(k_type); }
+
+int CacheChoice::v_bits() const { return is_packed ? precision.v_bits : bits_of(v_type); }
+
+CacheChoice kvsplit_cache(const Precision& precision) { return {.precision = precision}; }
+
+CacheChoice parse_stock_cache(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  CacheChoice choice{.is_packed = false, .k_type = parse_type(text.substr(0, slash))};
+  const bool is_one = slash == std::string_view::npos;
+  choice.v_type = is_one ? choice.k_type : parse_type(text.substr(slash + 1));
+  return choice;
 }
 
 }  // namespace kvsplit::host

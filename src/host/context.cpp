@@ -22,10 +22,8 @@ llama_context_params context_parameters(const ContextOptions& options) {
   parameters.n_threads_batch = options.n_threads;
   parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
   parameters.swa_full = false;  // as llama.cpp's programs do, so that bytes are what users see
-  if (options.cache.engine == Engine::stock) {
-    parameters.type_k = static_cast<ggml_type>(cache_type(options.cache.k_type));
-    parameters.type_v = static_cast<ggml_type>(cache_type(options.cache.v_type));
-  }
+  parameters.type_k = options.cache.k_type;
+  parameters.type_v = options.cache.v_type;
   return parameters;
 }
 
@@ -33,7 +31,7 @@ llama_context_params context_parameters(const ContextOptions& options) {
 
 Context::Context(const Model& model, const ContextOptions& options)
     : options_(options), n_vocab_(model.n_vocab()) {
-  const bool is_packed = options.cache.engine == Engine::kvsplit;
+  const bool is_packed = options.cache.is_packed;
   if (is_packed != (model.device() == "KVSPLIT")) {
     throw Error(fmt::format("cache {}: not on device {}", options.cache.name(), model.device()));
   }

@@ -12,7 +12,7 @@
 namespace kvsplit::host {
 
 struct ContextOptions {
-  CacheChoice cache;
+  CacheChoice cache = {};
   int n_context = 2048;  ///< cells of the cache; llama.cpp rounds up to 256
   int n_batch = 512;     ///< most tokens of one decode()
   int n_ubatch = 512;    ///< most tokens of one graph; larger batches take several

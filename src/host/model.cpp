@@ -73,12 +73,6 @@ ModelFacts Model::facts() const {
   };
 }
 
-int Model::n_context() const { return llama_model_n_ctx_train(get()); }
-
-int Model::n_vocab() const { return llama_vocab_n_tokens(vocabulary_); }
-
-bool Model::starts_with_bos() const { return llama_vocab_get_add_bos(vocabulary_); }
-
 Token Model::bos() const {
   const Token token = llama_vocab_bos(vocabulary_);
   return token == LLAMA_TOKEN_NULL ? 0 : token;

@@ -34,9 +34,9 @@ class Model {
   llama_model* get() const { return model_.get(); }
 
   ModelFacts facts() const;
-  int n_context() const;  ///< tokens it was trained for
-  int n_vocab() const;
-  bool starts_with_bos() const;
+  int n_context() const { return llama_model_n_ctx_train(get()); }  ///< tokens it was trained for
+  int n_vocab() const { return llama_vocab_n_tokens(vocabulary_); }
+  bool starts_with_bos() const { return llama_vocab_get_add_bos(vocabulary_); }
   /// A token to begin with: BOS, where there is none the first of the vocabulary.
   Token bos() const;
 

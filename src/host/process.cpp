@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
-#include <string>
 #include <thread>
 
 #ifdef __APPLE__
@@ -16,14 +15,20 @@
 namespace kvsplit::host {
 namespace {
 
+#ifdef __APPLE__
+constexpr std::uint64_t rss_unit = 1;
+
 /// 0 where the system does not say.
 int physical_cores() {
-#ifdef __APPLE__
   int n_cores = 0;
   std::size_t size = sizeof n_cores;
   if (sysctlbyname("hw.perflevel0.physicalcpu", &n_cores, &size, nullptr, 0) == 0) return n_cores;
   return 0;
+}
 #else
+constexpr std::uint64_t rss_unit = 1024;
+
+int physical_cores() {
   std::set<std::string> cores;  // a core is the list of its hardware threads
   for (int cpu = 0;; ++cpu) {
     std::ifstream list("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
@@ -33,8 +38,8 @@ int physical_cores() {
     cores.insert(siblings);
   }
   return static_cast<int>(cores.size());
-#endif
 }
+#endif
 
 }  // namespace
 
@@ -51,12 +56,7 @@ std::string processor_name() {
 std::uint64_t peak_rss_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-#ifdef __APPLE__
-  constexpr std::uint64_t unit = 1;
-#else
-  constexpr std::uint64_t unit = 1024;
-#endif
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * unit;
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * rss_unit;
 }
 
 }  // namespace kvsplit::host

@@ -11,9 +11,21 @@
 #include "kvsplit_build_config.h"
 
 namespace kvsplit::measure {
+namespace {
+
+// What llama.cpp's programs use. The caches of sliding-window layers have room for one.
+constexpr int usual_batch = 512;
+
+host::CacheSize allocate(const host::Model& model, int n_context, const host::CacheChoice& choice) {
+  const host::ContextOptions options{
+      .cache = choice, .n_context = n_context, .n_batch = usual_batch, .n_outputs = 1};
+  return host::Context(model, options).cache_size();
+}
+
+}  // namespace
 
 const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache) {
-  return *(cache.engine == host::Engine::kvsplit ? set.packed : set.stock);
+  return *(cache.is_packed ? set.packed : set.stock);
 }
 
 Setting describe_setting(const CacheSet& set) {
@@ -36,7 +48,7 @@ std::vector<CacheRecord> make_records(const CacheSet& set) {
   std::vector<CacheRecord> records;
   for (const host::CacheChoice& cache : set.caches) {
     record.cache = cache.name();
-    record.engine = host::to_string(cache.engine);
+    record.engine = cache.is_packed ? "kvsplit" : "stock";
     record.device = model_for(set, cache).device();
     record.k_bits = cache.k_bits();
     record.v_bits = cache.v_bits();
@@ -53,6 +65,36 @@ Contexts make_contexts(const CacheSet& set, host::ContextOptions options) {
     contexts.push_back(std::make_unique<host::Context>(model_for(set, cache), options));
   }
   return contexts;
+}
+
+std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_context,
+                                           std::span<const host::CacheChoice> choices) {
+  std::vector<host::CacheSize> sizes;
+  for (const host::CacheChoice& choice : choices) {
+    if (choice.is_packed) {
+      sizes.push_back(allocate(model, n_context, choice));
+      continue;
+    }
+    // Any cache holds the same numbers, whatever their bits.
+    host::CacheSize size =
+        sizes.empty() ? allocate(model, n_context, host::kvsplit_cache({16, 16})) : sizes[0];
+    size.k_bytes = ggml_row_size(choice.k_type, size.k_numbers);
+    size.v_bytes = ggml_row_size(choice.v_type, size.v_numbers);
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+CacheCost measure_cost(const host::Model& model, const host::CacheChoice& choice) {
+  // Two contexts beyond any sliding window (which llama.cpp keeps a batch longer): the line
+  // through them is exact, as long as memory grows by the token.
+  constexpr int step = 4096;
+  const int window = model.facts().sliding_window + usual_batch;
+  const int lower = step * (window / step + 1);
+  const double at_lower = allocate(model, lower, choice).bytes();
+  const double at_upper = allocate(model, lower + step, choice).bytes();
+  const double bytes_per_token = (at_upper - at_lower) / step;
+  return {bytes_per_token, at_lower - bytes_per_token * lower};
 }
 
 }  // namespace kvsplit::measure

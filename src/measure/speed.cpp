@@ -85,7 +85,8 @@ class Run {
   double n_tokens_ = 0, n_decoded_ = 0;
 };
 
-double median(std::span<const double> sorted) {
+double median(std::vector<double> sorted) {
+  std::ranges::sort(sorted);
   const std::size_t middle = sorted.size() / 2;
   return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
@@ -133,24 +134,20 @@ void add_speeds(const SpeedCall& call, std::span<const Speed> speeds,
 }
 
 Rate rate(std::span<const double> rounds, std::span<const double> baseline) {
-  std::vector<double> sorted(rounds.begin(), rounds.end());
-  std::sort(sorted.begin(), sorted.end());
   std::vector<double> ratios(std::min(rounds.size(), baseline.size()));
   for (std::size_t i = 0; i < ratios.size(); ++i) ratios[i] = rounds[i] / baseline[i];
-  std::sort(ratios.begin(), ratios.end());
-  return {median(sorted), sorted.front(), sorted.back(), median(ratios)};
+  const auto [min, max] = std::ranges::minmax(rounds);
+  return {median({rounds.begin(), rounds.end()}), min, max, median(ratios)};
 }
 
 std::vector<CacheRecord> bench_caches(const BenchCall& call) {
   SpeedCall speed = call.speed;
   speed.progress = call.progress;
   speed.depth = call.depths.back();
-  host::ContextOptions options;
-  options.n_context = cells_for_speed(speed);
-  options.n_batch = 2048;
-  options.n_outputs = 1;
-  const Contexts contexts = make_contexts(call, options);
-  const auto tokens = random_tokens(model_for(call, call.caches[0]), options.n_context);
+  const int n_cells = cells_for_speed(speed);
+  const Contexts contexts =
+      make_contexts(call, {.n_context = n_cells, .n_batch = 2048, .n_outputs = 1});
+  const auto tokens = random_tokens(model_for(call, call.caches[0]), n_cells);
   speed.tokens = tokens;
 
   std::vector<CacheRecord> records;

@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iomanip>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/error.h"
-#include "report/numbers.h"
-#include "report/verdict.h"
+
+/// null where nothing was measured.
+template <class Value>
+struct nlohmann::adl_serializer<std::optional<Value>> {
+  static void to_json(auto& json, const std::optional<Value>& value) {
+    if (value) json = *value;
+  }
+};
 
 namespace kvsplit::report {
 namespace {
@@ -49,56 +53,36 @@ std::string divergence(const CacheRecord& record) {
   return record.kl_mean ? with_error(*record.kl_mean, record.kl_stderr.value_or(0)) : "";
 }
 
-template <class Value>
-Json or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
+/// Keys named like the fields of `nlohmann_json_t`, in the order given. nlohmann's documented
+/// macro around these two only makes objects that sort their keys.
+#define KVSPLIT_ADD_FIELDS(...) \
+  NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_TO, __VA_ARGS__))
+
+void add_rate(Json& json, const std::string& name, const std::optional<Rate>& rate) {
+  const auto add = [&](const char* ending, double Rate::*member) {
+    json[name + ending] = rate ? Json((*rate).*member) : Json();
+  };
+  add("_tps", &Rate::median);
+  add("_tps_min", &Rate::min);
+  add("_tps_max", &Rate::max);
+  add("_ratio", &Rate::ratio);
 }
 
-Json or_null(const std::optional<Rate>& rate, double Rate::*member) {
-  return rate ? Json((*rate).*member) : Json();
+void add_setting(Json& nlohmann_json_j, const measure::Setting& nlohmann_json_t) {
+  KVSPLIT_ADD_FIELDS(model, threads, cpu, kernels, kvsplit, llama_cpp, ggml, date);
 }
 
 /// All keys, in the order in which they are written. docs/results.md explains each.
-Json as_json(const CacheRecord& record) {
-  return Json::object({
-      {"cache", record.cache},
-      {"engine", record.engine},
-      {"device", record.device},
-      {"k_bits", record.k_bits},
-      {"v_bits", record.v_bits},
-      {"k_bits_all_in", or_null(record.k_bits_all_in)},
-      {"v_bits_all_in", or_null(record.v_bits_all_in)},
-      {"context", or_null(record.context)},
-      {"kv_bytes", or_null(record.kv_bytes)},
-      {"kv_context", or_null(record.kv_context)},
-      {"ppl", or_null(record.ppl)},
-      {"ppl_change_percent", or_null(record.ppl_change_percent)},
-      {"kl_mean", or_null(record.kl_mean)},
-      {"kl_stderr", or_null(record.kl_stderr)},
-      {"same_top_percent", or_null(record.same_top_percent)},
-      {"scored_tokens", or_null(record.scored_tokens)},
-      {"prompt_tps", or_null(record.prompt, &Rate::median)},
-      {"prompt_tps_min", or_null(record.prompt, &Rate::min)},
-      {"prompt_tps_max", or_null(record.prompt, &Rate::max)},
-      {"prompt_ratio", or_null(record.prompt, &Rate::ratio)},
-      {"decode_tps", or_null(record.decode, &Rate::median)},
-      {"decode_tps_min", or_null(record.decode, &Rate::min)},
-      {"decode_tps_max", or_null(record.decode, &Rate::max)},
-      {"decode_ratio", or_null(record.decode, &Rate::ratio)},
-      {"depth", or_null(record.depth)},
-      {"prompt_tokens", or_null(record.prompt_tokens)},
-      {"decode_tokens", or_null(record.decode_tokens)},
-      {"speed_rounds", or_null(record.speed_rounds)},
-      {"peak_rss_bytes", or_null(record.peak_rss_bytes)},
-      {"model", record.setting.model},
-      {"threads", record.setting.threads},
-      {"cpu", record.setting.cpu},
-      {"kernels", record.setting.kernels},
-      {"kvsplit", record.setting.kvsplit},
-      {"llama_cpp", record.setting.llama_cpp},
-      {"ggml", record.setting.ggml},
-      {"date", record.setting.date},
-  });
+Json as_json(const CacheRecord& nlohmann_json_t) {
+  Json nlohmann_json_j;
+  KVSPLIT_ADD_FIELDS(cache, engine, device, k_bits, v_bits, k_bits_all_in, v_bits_all_in, context,
+                     kv_bytes, kv_context, ppl, ppl_change_percent, kl_mean, kl_stderr,
+                     same_top_percent, scored_tokens);
+  add_rate(nlohmann_json_j, "prompt", nlohmann_json_t.prompt);
+  add_rate(nlohmann_json_j, "decode", nlohmann_json_t.decode);
+  KVSPLIT_ADD_FIELDS(depth, prompt_tokens, decode_tokens, speed_rounds, peak_rss_bytes);
+  add_setting(nlohmann_json_j, nlohmann_json_t.setting);
+  return nlohmann_json_j;
 }
 
 /// RFC 4180: quoted where a comma, a quote or a line break would be misread.
@@ -107,15 +91,35 @@ std::string csv_cell(const Json& value) {
   if (!value.is_string()) return value.dump();
   auto text = value.get<std::string>();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::ostringstream quoted;
-  quoted << std::quoted(text, '"', '"');
-  return quoted.str();
+  std::string quoted = "\"";
+  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
 }
 
 std::string csv_line(const Json& cells) {
   std::string line;
   for (const Json& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
   return line + "\n";
+}
+
+bool is_better(const CacheRecord& a, const CacheRecord& b) {
+  constexpr double tie = 1.01;
+  const auto a_bytes = static_cast<double>(*a.kv_bytes);
+  const auto b_bytes = static_cast<double>(*b.kv_bytes);
+  if (a_bytes * tie < b_bytes || b_bytes * tie < a_bytes) return a_bytes < b_bytes;
+  if (a.decode && b.decode) return a.decode->median > b.decode->median;
+  return *a.kl_mean < *b.kl_mean;
+}
+
+std::string name(const CacheRecord& record) {
+  return record.engine == "stock" ? "llama.cpp's own " + record.cache : record.cache;
+}
+
+/// "; prompts 1.21 and decoding 1.63 times as fast", what was measured of it.
+std::string speed_phrase(const CacheRecord& record) {
+  if (!record.prompt || !record.decode) return "";
+  return fmt::format("; at {} tokens prompts run at {:.2f} and decoding at {:.2f} times its speed",
+                     grouped(record.depth.value_or(0)), record.prompt->ratio, record.decode->ratio);
 }
 
 }  // namespace
@@ -198,6 +202,41 @@ void write(const std::string& file, Records records, const std::string& markdown
                                        : csv(records));
   stream.close();
   if (!stream) throw Error(fmt::format("-o {}: cannot be written", file));
+}
+
+bool is_damaged(const CacheRecord& record) {
+  return record.kl_mean.value_or(0) > visible_damage_kl;
+}
+
+std::string recommendation(Records records) {
+  if (records.size() < 2 || !records[0].kv_bytes) return "";
+  const CacheRecord& baseline = records[0];
+  const CacheRecord* best = nullptr;
+  for (const CacheRecord& record : records.subspan(1)) {
+    if (!record.kv_bytes || !record.kl_mean || is_damaged(record)) continue;
+    if (*record.kv_bytes >= *baseline.kv_bytes) continue;
+    if (best == nullptr || is_better(record, *best)) best = &record;
+  }
+  if (best == nullptr) {
+    return fmt::format(
+        "Stay with {}: every smaller cache measured here damages this model visibly.",
+        name(baseline));
+  }
+  const auto full = static_cast<double>(*baseline.kv_bytes);
+  const auto packed = static_cast<double>(*best->kv_bytes);
+  return fmt::format(
+      "Take {}, the smallest cache without visible damage: {} instead of {} ({:.1f} times smaller "
+      "than {}), perplexity {:+.2f} %, KL {}{}.",
+      name(*best), bytes(packed), bytes(full), full / packed, name(baseline),
+      best->ppl_change_percent.value_or(0), significant(*best->kl_mean), speed_phrase(*best));
+}
+
+std::string damage_legend(Records records) {
+  if (std::none_of(records.begin(), records.end(), is_damaged)) return "";
+  return fmt::format(
+      "{} visible damage: KL above {} nats, so more than one sampled token in ten may come out "
+      "otherwise.\n",
+      damage_mark, visible_damage_kl);
 }
 
 }  // namespace kvsplit::report

@@ -11,7 +11,7 @@ namespace kvsplit::report {
 using Records = std::span<const measure::CacheRecord>;
 
 /// A row per record; columns that no record has a value for are left out. Rows whose KL means
-/// visible damage (report/verdict.h) carry a mark.
+/// visible damage carry a mark.
 Table table(Records records);
 
 /// Two lines: the model on which machine, and which programs, when.
@@ -33,5 +33,21 @@ void write(const std::string& file, Records records, const std::string& markdown
 
 /// Error: `file` ends in none of .json, .csv and .md. To be asked before measuring, not after.
 void check_file_name(const std::string& file);
+
+/// Mean KL divergence, in nats per token, from which a cache's damage is called visible.
+/// Pinsker: two distributions with this KL differ by at most sqrt(KL / 2) in the probability of any
+/// event, here a tenth. Below it, at most one sampled token in ten can come out otherwise.
+inline constexpr double visible_damage_kl = 0.02;
+
+inline constexpr const char* damage_mark = "⚠";
+
+bool is_damaged(const measure::CacheRecord& record);
+
+/// One sentence: which of the caches to take, and why. The first record is the FP16 baseline.
+/// The smallest one without visible damage; among equals (within 1 %) the fastest at decoding.
+std::string recommendation(Records records);
+
+/// What the mark means, a line for below a table that has one; "" for one that has none.
+std::string damage_legend(Records records);
 
 }  // namespace kvsplit::report

@@ -1,4 +1,4 @@
-#include "measure/distribution.h"
+#include "measure/comparison.h"
 
 #include <gtest/gtest.h>
 

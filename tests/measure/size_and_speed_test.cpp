@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "host/backend.h"
-#include "measure/size.h"
 #include "measure/speed.h"
 #include "support/run_program.h"
 

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "report/numbers.h"
-
 namespace kvsplit::report {
 namespace {
 

@@ -1,8 +1,8 @@
-#include "report/verdict.h"
-
 #include <gtest/gtest.h>
 
 #include <vector>
+
+#include "report/records.h"
 
 namespace kvsplit::report {
 namespace {
