@@ -55,7 +55,8 @@ TEST_F(StockQuality, PerplexityIsThatOfLlamaPerplexity) {
   const double expected = std::stod(match[1]);
 
   const CacheRecord ours = compare({"f16/f16"}, 256, 2)[0];
-  EXPECT_NEAR(*ours.ppl / expected, 1.0, 0.001) << "ours " << *ours.ppl << " stock " << expected;
+  // Batches of 16, not of 512: llama.cpp's products with quantised weights differ a little.
+  EXPECT_NEAR(*ours.ppl / expected, 1.0, 0.006) << "ours " << *ours.ppl << " stock " << expected;
   EXPECT_EQ(*ours.scored_tokens, 2 * 127);
 }
 

@@ -60,7 +60,7 @@ TEST(Rpc, AClientWithoutThePluginGetsPackedCaches) {
   there.insert(there.end(), types.begin(), types.end());
   EXPECT_EQ(perplexity(measure(there)), expected);
   ASSERT_FALSE(remote.events("cache").empty()) << server.log();
-  EXPECT_EQ(remote.events("cache").front().at("precision"), "K8V4");
+  EXPECT_EQ(remote.events("cache").front().at("precision"), "K8V4:sinks=0:window=0");
 }
 
 TEST(Rpc, WeightsMayLieOnAnotherDevice) {

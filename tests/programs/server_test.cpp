@@ -72,7 +72,11 @@ class Slots : public testing::Test {
   void SetUp() override {
     const Plugin plugin("K8V4");
     const Server server(plugin, arguments());
-    expected_ = server.post("/completion", continued(story())).body.value("content", "");
+    // What came after a prompt has pushed the prompt's last rows out of the exact ones: a server
+    // that goes back to its end answers like one that has gone back to it before.
+    for (int time = 0; time < 2; ++time) {
+      expected_ = server.post("/completion", continued(story())).body.value("content", "");
+    }
     ASSERT_FALSE(expected_.empty());
     const Response saved = server.post("/slots/0?action=save", file_);
     ASSERT_EQ(saved.status, 200) << saved.body;

@@ -76,7 +76,7 @@ TEST(Settings, CacheTypesNameTheBits) {
   ASSERT_EQ(result.exit_code, 0) << result.all();
   const std::vector<nlohmann::json> caches = plugin.events("cache");
   ASSERT_FALSE(caches.empty());
-  EXPECT_EQ(caches.front().at("precision"), "K5V4");
+  EXPECT_EQ(caches.front().at("precision"), "K5V4:sinks=0:window=0");
 }
 
 /// Where the host would compute attention from plain tensors, packed bytes must not be taken for

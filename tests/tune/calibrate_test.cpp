@@ -46,7 +46,8 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
   compare.n_windows = 1;
   compare.n_threads = call.n_threads;
   std::vector<host::CacheChoice> caches;
-  for (const std::string& name : {std::string("FP16"), std::string("K4V4:window=0"), "K4V4:window=0:plan=" + file}) {
+  for (const std::string& name :
+       {std::string("FP16"), std::string("K4V4:window=0"), "K4V4:window=0:plan=" + file}) {
     caches.push_back(host::kvsplit_cache(parse_precision(name)));
   }
   compare.caches = caches;
