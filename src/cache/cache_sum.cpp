@@ -41,6 +41,7 @@ CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
     sum.add(*cache);
     if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
     if (!cache->packed()) continue;
+    // A tensor tells the bits of its own side.
     const Precision other = std::exchange(precision, cache->precision());
     const bool keys = cache->nominal().side == Side::key;
     (keys ? precision.v_bits : precision.k_bits) = keys ? other.v_bits : other.k_bits;

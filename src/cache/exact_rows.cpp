@@ -51,10 +51,11 @@ void ExactRows::leave(CellPlace place) {
   if (slot >= 0) slots_of(place.stream)[slot] = {};
 }
 
-// The slot that is wanted, an empty one, or the one whose row is missed least.
-int ExactRows::put(CellPlace place, Slot row, int wanted) {
+// For a row that is in none: the slot that is wanted, an empty one, or the one whose row is missed
+// least.
+int ExactRows::put(CellPlace place, std::int32_t position, std::int32_t since, int wanted) {
   Slot* const first = slots_of(place.stream);
-  const bool sink = row.position < sinks_;
+  const bool sink = position < sinks_;
   const std::span<Slot> choice =
       sink ? std::span(first, n_sink_slots_) : std::span(first + n_sink_slots_, window_);
   if (choice.empty()) return -1;
@@ -63,7 +64,7 @@ int ExactRows::put(CellPlace place, Slot row, int wanted) {
                       slot.since);
   };
   const auto slot = std::ranges::min_element(choice, {}, worth);
-  *slot = row;
+  *slot = {static_cast<std::int32_t>(place.cell), position, since};
   return static_cast<int>(&*slot - first);
 }
 
@@ -79,21 +80,22 @@ int ExactRows::claim(CellPlace place, Mark mark) {
   if (mark.slot == 0) return -1;
   // Older than any that will be written, and among themselves as old as their positions say.
   const std::int32_t since = mark.position - std::numeric_limits<std::int32_t>::max();
-  return put(place, {static_cast<std::int32_t>(place.cell), mark.position, since}, mark.slot - 1);
+  return put(place, mark.position, since, mark.slot - 1);
 }
 
-std::span<const int> ExactRows::claim(std::span<const CellPlace> rows,
+std::span<const int> ExactRows::claim(std::span<const std::int64_t> rows, std::int64_t kv_size,
                                       const std::int32_t* positions, Worker worker) {
   const std::scoped_lock lock(writing_);
   if (n_arrived_++ == 0) {
-    claimed_.assign(rows.size(), -1);
-    for (std::size_t i = 0; i < rows.size() && n_slots() > 0; ++i) {
-      const auto cell = static_cast<std::int32_t>(rows[i].cell);
-      leave(rows[i]);
-      claimed_[i] = put(rows[i], {cell, positions == nullptr ? cell : positions[i], n_claims_++});
+    claimed_.clear();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const CellPlace place = place_of(rows[i], kv_size);
+      const auto cell = static_cast<std::int32_t>(place.cell);
+      leave(place);
+      claimed_.push_back(put(place, positions == nullptr ? cell : positions[i], n_claims_++));
     }
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (claimed_[i] >= 0 && find(rows[i]) != claimed_[i]) claimed_[i] = -1;  // lost to another
+      if (find(place_of(rows[i], kv_size)) != claimed_[i]) claimed_[i] = -1;  // lost to another
     }
   }
   if (n_arrived_ == worker.count) n_arrived_ = 0;

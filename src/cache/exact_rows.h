@@ -17,6 +17,10 @@ struct CellPlace {
   std::int64_t stream = 0, cell = 0;
 };
 
+inline CellPlace place_of(std::int64_t row, std::int64_t kv_size) {
+  return {row / kv_size, row % kv_size};
+}
+
 /// Rows that attention sees in 8 bits instead of as packed: the first tokens of each text, which
 /// all others look at (attention sinks, arXiv 2309.17453), and those written last, which get most
 /// of the rest. They are packed all the same, so that a row which is replaced here needs no work,
@@ -49,8 +53,8 @@ class ExactRows {
 
   /// Gives rows that are about to be written their slots. All workers of a write call it and get
   /// the same: a slot for each row, -1 for none. Positions are those in their text; null: as cells.
-  std::span<const int> claim(std::span<const CellPlace> rows, const std::int32_t* positions,
-                             Worker worker);
+  std::span<const int> claim(std::span<const std::int64_t> rows, std::int64_t kv_size,
+                             const std::int32_t* positions, Worker worker);
   /// What brings a restored row back to its slot.
   struct [[gnu::packed]] Mark {
     std::uint8_t slot = 0;  ///< and 1; 0: none
@@ -59,8 +63,6 @@ class ExactRows {
   Mark mark(CellPlace place) const;
   /// The row gets its slot or, if another has that, one of the same kind. Returns it or -1.
   int claim(CellPlace place, Mark mark);
-  /// The row is in no slot.
-  void leave(CellPlace place);
 
   /// The numbered group of a slot's row, in the space in which rows are encoded.
   GroupRow row(std::int64_t stream, int slot, std::size_t group) const {
@@ -73,7 +75,8 @@ class ExactRows {
   void forget();  ///< all rows
 
  private:
-  int put(CellPlace place, Slot row, int wanted = -1);
+  void leave(CellPlace place);
+  int put(CellPlace place, std::int32_t position, std::int32_t since, int wanted = -1);
   Slot* slots_of(std::int64_t stream) { return slots_.data() + stream * n_slots(); }
   std::byte* tile_of(std::int64_t stream, std::size_t group) const;
 

@@ -67,7 +67,8 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   if (nominal.quantised() && nominal.bits() == 0)
     return as_it_is("a cache of type " + nominal.type);
   HostedFormat format;
-  Precision& precision = format.precision = precision_for(nominal, chosen, format.note);
+  Precision precision = precision_for(nominal, chosen, format.note);
+  format.precision = precision;
   const auto rows_if = [&](bool host_rotates) {
     return Plan(precision).format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
                                   host_rotates);

@@ -39,7 +39,7 @@ std::optional<NominalRows> parse_cache_name(std::string_view name);
 /// How its rows are to be kept instead.
 struct HostedFormat {
   std::optional<RowFormat> rows;  ///< empty: as they are, for the reason in `note`
-  Precision precision;            ///< that `rows` are of, as far as this side goes
+  Precision precision;            ///< that `rows` are of, but for what `note` says
   /// Instead of `rows` if the host turns out not to rotate heads of their size; empty where that
   /// makes no difference.
   std::optional<RowFormat> rows_unless_rotated;

@@ -65,10 +65,6 @@ std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
   return std::span(layout_.groups).subspan(static_cast<std::size_t>(head) * n, n);
 }
 
-CellPlace PackedTensor::place(std::int64_t row) const {
-  return {row / cells_.kv_size, row % cells_.kv_size};
-}
-
 std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) const {
   return memory_ + group.offset +
          static_cast<std::size_t>(stream * tiles_per_stream(cells_)) * group.tile_stride;
@@ -88,52 +84,52 @@ void PackedTensor::write_head(CellPlace at, int head, const float* values, int s
   const float* next = turned.data();
   for (const GroupLayout& group : head_groups(head)) {
     group_row(group, at).write({next, group_channels}, format_.even_scales);
-    // A plan's exact keys are as they came, for queries as they come; all others are of one space
-    // with the packed rows.
-    const float* const own = exact_as_they_came() ? values + (next - turned.data()) : next;
-    if (slot >= 0 && format_.exact_saved) {
-      exact_.row(at.stream, slot, group.number()).write({own, group_channels});
-    }
     next += group_channels;
   }
-  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, head_groups(head), head);
+  if (slot < 0) return;
+  if (!format_.exact_saved) return make_exact(at, slot, head_groups(head), head);
+  // A plan's exact keys are as they came, for queries as they come; all others are of one space
+  // with the packed rows.
+  write_exact(at, slot, head_groups(head), exact_as_they_came() ? values : turned.data());
 }
 
-// Of a packed row.
-void PackedTensor::make_exact(CellPlace at, int slot, std::span<const GroupLayout> groups,
-                              int head) {
-  std::vector<float> numbers(groups.size() * group_channels);
-  float* next = numbers.data();
+void PackedTensor::write_exact(CellPlace at, int slot, Groups groups, const float* numbers) {
   for (const GroupLayout& group : groups) {
-    group_row(group, at).read({next, group_channels});
-    next += group_channels;
+    exact_.row(at.stream, slot, group.number()).write({numbers, group_channels});
+    numbers += group_channels;
   }
+}
+
+// Of a packed row: some groups, or with a plan those of a head.
+void PackedTensor::make_exact(CellPlace at, int slot, Groups groups, int head) {
+  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
+  const std::span<float> numbers = std::span(room).first(groups.size() * group_channels);
+  read_groups(at, groups, numbers.data());
   if (exact_as_they_came()) out_of_space(format_, head, place_in_frame(at, head), numbers);
-  next = numbers.data();
+  write_exact(at, slot, groups, numbers.data());
+}
+
+void PackedTensor::read_groups(CellPlace at, Groups groups, float* numbers) const {
   for (const GroupLayout& group : groups) {
-    exact_.row(at.stream, slot, group.number()).write({next, group_channels});
-    next += group_channels;
+    group_row(group, at).read({numbers, group_channels});
+    numbers += group_channels;
   }
 }
 
 // Of a head as packed for this place.
 void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame,
                              std::span<float> values) const {
-  float* next = values.data();
-  for (const GroupLayout& group : head_groups(head)) {
-    group_row(group, at).read({next, group_channels});
-    next += group_channels;
-  }
+  read_groups(at, head_groups(head), values.data());
   out_of_space(format_, head, in_frame, values);
 }
 
 void PackedTensor::write(const WriteCall& call, Worker worker) {
   assert(head_dim_ > 0);
-  std::vector<CellPlace> places(call.rows.size());
-  std::ranges::transform(call.rows, places.begin(), [&](auto row) { return place(row); });
   // An edit leaves the slots as they are; its workers read them while they write.
-  const std::span<const int> claimed =
-      call.edits ? std::span<const int>{} : exact_.claim(places, call.positions, worker);
+  std::span<const int> slots;
+  if (!call.edits && exact_.n_slots() > 0) {
+    slots = exact_.claim(call.rows, cells_.kv_size, call.positions, worker);
+  }
   // Rows of one tile share bytes, and rows of a frame its position, so a tile or a frame of a head
   // belongs to one worker.
   const std::int64_t share = std::max(tile_rows, format_.frame_cells());
@@ -141,8 +137,8 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
     const auto* values = reinterpret_cast<const float*>(
         reinterpret_cast<const std::byte*>(call.values) + i * call.row_stride);
-    const CellPlace at = places[i];
-    const int slot = call.edits ? exact_.find(at) : claimed[i];
+    const CellPlace at = place(call.rows[i]);
+    const int slot = slots.empty() ? exact_.find(at) : slots[i];
     for (int head = 0; head < n_heads(); ++head, values += head_dim_) {
       if ((at.stream + at.cell / share + head) % worker.count != worker.index) continue;
       if (positioned && begins_frame(at)) enter_frame(at, head, call.positions[i]);
@@ -236,10 +232,9 @@ void PackedTensor::save_exact(CellPlace at, std::span<std::byte> raw) const {
   const ExactRows::Mark mark = exact_.mark(at);
   static_assert(sizeof(mark) == exact_mark_bytes);
   std::memcpy(raw.data(), &mark, sizeof(mark));
-  const int slot = exact_.find(at);
-  if (slot < 0 || !format_.exact_saved) return;
+  if (mark.slot == 0 || !format_.exact_saved) return;
   for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
-    exact_.row(at.stream, slot, group)
+    exact_.row(at.stream, mark.slot - 1, group)
         .save(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
   }
 }
@@ -258,7 +253,10 @@ void PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
     return;
   }
   // Without a plan the size of heads need not be known yet.
-  if (!format_.maps) return make_exact(at, slot, layout_.groups, 0);
+  if (!format_.maps) {
+    for (const GroupLayout& group : layout_.groups) make_exact(at, slot, {&group, 1}, 0);
+    return;
+  }
   const int n = static_cast<int>(format_.maps->heads.size());
   for (int head = 0; head < n; ++head) make_exact(at, slot, head_groups(head), head);
 }

@@ -96,11 +96,15 @@ class PackedTensor {
   void forget_exact() { exact_.forget(); }
 
  private:
-  CellPlace place(std::int64_t row) const;
+  using Groups = std::span<const GroupLayout>;
+
+  CellPlace place(std::int64_t row) const { return place_of(row, cells_.kv_size); }
   int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
   GroupRow group_row(const GroupLayout& group, CellPlace at) const;
   void write_head(CellPlace at, int head, const float* values, int slot);
-  void make_exact(CellPlace at, int slot, std::span<const GroupLayout> groups, int head);
+  void read_groups(CellPlace at, Groups groups, float* numbers) const;
+  void write_exact(CellPlace at, int slot, Groups groups, const float* numbers);
+  void make_exact(CellPlace at, int slot, Groups groups, int head);
   void save_exact(CellPlace at, std::span<std::byte> raw) const;
   void restore_exact(CellPlace at, std::span<const std::byte> raw);
   void read_head(CellPlace at, int head, PlaceInFrame in_frame, std::span<float> values) const;

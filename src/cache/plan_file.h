@@ -45,7 +45,7 @@ struct PlannedLayer {
 
 /// What a plan is for and from.
 struct PlanOrigin {
-  std::uint64_t model = 0;  ///< host::fingerprint
+  std::uint64_t model = 0;  ///< host::WeightFile::fingerprint()
   std::string made;         ///< in words
 };
 

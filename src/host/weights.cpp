@@ -1,8 +1,5 @@
 #include "host/weights.h"
 
-#include <ggml.h>
-#include <gguf.h>
-
 #include <cstring>
 #include <fstream>
 

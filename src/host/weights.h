@@ -1,13 +1,12 @@
 #pragma once
 
+#include <ggml.h>
+#include <gguf.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-struct ggml_context;
-struct ggml_tensor;
-struct gguf_context;
 
 namespace kvsplit::host {
 

@@ -15,7 +15,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-// They are: a table that is defined outside of its namespace misleads clang-tidy 14.
+// clang-tidy 14 would join these two, as the table is defined outside of them.
 // NOLINTNEXTLINE(modernize-concat-nested-namespaces)
 namespace kvsplit::avx512 {
 namespace {

@@ -8,7 +8,7 @@
 #pragma GCC push_options
 #pragma GCC target("avxvnni,avx2,fma,f16c")
 
-// They are: a table that is defined outside of its namespace misleads clang-tidy 14.
+// clang-tidy 14 would join these two, as the table is defined outside of them.
 // NOLINTNEXTLINE(modernize-concat-nested-namespaces)
 namespace kvsplit::avx_vnni {
 namespace {

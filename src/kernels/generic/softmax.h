@@ -89,8 +89,8 @@ inline void find_visible_rows(const AttendTask& task, const StepCells& cells, St
 // Blocks that the step does not have were not scored: what lies there is anything, even NaN.
 inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks, int row) {
   float* const scores = task.scratch->scores[row];
-  F32 s[cells_per_step / block_rows];
-  for (int t = 0; t < cells_per_step / block_rows; ++t) {
+  F32 s[step_blocks];
+  for (int t = 0; t < step_blocks; ++t) {
     s[t] = t < n_blocks ? load(scores + t * lanes) : splat(lowest_score);
   }
   if (task.softcap != 0.0F) {
@@ -98,13 +98,13 @@ inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks
   }
   if (step.bias[row] != nullptr) {
     const F32 slope = splat(task.slopes[row]);
-    for (int t = 0; t < cells_per_step / block_rows; ++t) {
+    for (int t = 0; t < step_blocks; ++t) {
       s[t] = multiply_add(slope, load(step.bias[row] + t * lanes), s[t]);
     }
   }
   const float step_max = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
   F32 total = splat(0.0F);
-  for (int t = 0; t < cells_per_step / block_rows; ++t) {
+  for (int t = 0; t < step_blocks; ++t) {
     const F32 weight = exp2_not_positive(s[t] - splat(step_max));
     store(scores + t * lanes, weight);
     store_i16(task.scratch->weights[row] + t * lanes, rounded(weight * splat(weight_one)));

@@ -2,7 +2,8 @@
 // for values. Per 64 codes a plane costs a load, a shift and a mask; a plane of single bits four
 // operations.
 
-constexpr int lanes = 16;    // rows of a block, channels of a group
+constexpr int lanes = 16;  // rows of a block, channels of a group
+constexpr int step_blocks = cells_per_step / block_rows;
 constexpr int few_rows = 4;  // query rows whose keys and values are not unpacked to memory
 
 template <int bits, int quarter>
