@@ -18,6 +18,7 @@ struct CompareOptions : TextOptions {
   std::vector<std::string> stock;
   std::string device, rpc;
   int repetitions = 3;
+  double max_kl = report::unnoticed_kl;
 };
 
 void add_options(CLI::App& app, CompareOptions& options) {
@@ -29,6 +30,8 @@ void add_options(CLI::App& app, CompareOptions& options) {
   add_window_options(app, options);
   add_count(app, "-r,--repetitions", options.repetitions, 1, 1000,
             "How often speed is measured; the median counts, slow caches are measured less often");
+  add_value(app, "--max-kl", options.max_kl, "NATS",
+            "The loss, above that of llama.cpp's f16 cache, with which a cache may be recommended");
   add_value(app, "--device", options.device, "NAME",
             "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels");
   add_value(app, "--rpc", options.rpc, "HOST:PORT,…",
@@ -46,9 +49,7 @@ Caches caches(const CompareOptions& options) {
   }
   if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
   std::vector<std::string> usual = {"K8V8", "K8V4", "K4V8", "K4V4"};
-  if (fs::exists(host::plan_beside(model_file(options.model)))) {
-    usual.insert(usual.end(), {"K4V4:plan=auto", "K3V3:plan=auto"});
-  }
+  if (fs::exists(host::plan_beside(model_file(options.model)))) usual.push_back("K4V4:plan=auto");
   return beside(host::kvsplit_cache({16, 16}), options.packed.caches(usual), stock_caches(stock));
 }
 
@@ -61,12 +62,12 @@ std::string heading(const host::Model& model, const measure::ComparisonCall& cal
                      call.n_threads);
 }
 
-std::string results(const std::vector<measure::CacheRecord>& records) {
+std::string results(const std::vector<measure::CacheRecord>& records, double max_kl) {
   std::string text = fmt::format(
       "{}\nMiB: the cache of {} tokens, as allocated. Speed: with {} tokens in the cache.\n{}",
       report::table(records).text(), report::grouped(*records[0].kv_context),
       report::grouped(*records[0].depth), report::damage_legend(records));
-  const std::string advice = report::recommendation(records);
+  const std::string advice = report::recommendation(records, max_kl);
   if (!advice.empty()) text += "\n" + advice + "\n";
   return text;
 }
@@ -89,7 +90,7 @@ int run(const CompareOptions& options) {
   std::cout << above << std::flush;
   const auto records = measure::compare_caches(call);
   bar.clear();
-  options.show(records, above, results(records));
+  options.show(records, above, results(records, options.max_kl));
   return 0;
 }
 

@@ -168,8 +168,9 @@ std::vector<CacheRecord> compare_caches(const ComparisonCall& call) {
   const bool is_timed = call.speed_rounds > 0;
   const SpeedCall speed{.tokens = call.tokens,
                         .depth = call.window,
+                        .prompt_tokens = 256,
                         .rounds = call.speed_rounds,
-                        .seconds_per_cache = 4,
+                        .seconds_per_cache = 3,
                         .progress = call.progress};
   host::ContextOptions options;
   options.n_context = is_timed ? cells_for_speed(speed) : call.window;

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -13,6 +12,7 @@
 #include "cache/packed_tensor.h"
 #include "cache/plan.h"
 #include "support/planned_format.h"
+#include "support/run_program.h"
 
 namespace kvsplit {
 namespace {
@@ -32,7 +32,6 @@ std::vector<PlannedLayer> planned_layers() {
 class PlanFile : public testing::Test {
  protected:
   void SetUp() override { write_plan(file_, {17, "by hand"}, planned_layers()); }
-  void TearDown() override { std::filesystem::remove(file_); }
 
   std::string bytes() const {
     std::ifstream in(file_, std::ios::binary);
@@ -50,11 +49,8 @@ class PlanFile : public testing::Test {
     return "";
   }
 
-  const std::string file_ =
-      (std::filesystem::temp_directory_path() /
-       ("kvsplit-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
-        ".kvplan"))
-          .string();
+  const test::TestFolder folder_;  // two processors' tests run side by side
+  const std::string file_ = folder_ / "test.kvplan";
 };
 
 double bits_per_number(const RowFormat& format) {

@@ -1,16 +1,13 @@
 #include "report/records.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "base/error.h"
+#include "support/run_program.h"
 
 namespace kvsplit::report {
 namespace {
@@ -122,17 +119,12 @@ TEST(Records, AsTableLeaveOutWhatNobodyMeasured) {
 
 TEST(Records, AreWrittenAsTheNameEnds) {
   const std::vector<CacheRecord> records = {measured()};
-  const auto folder = std::filesystem::temp_directory_path();
-  const std::string file = (folder / ("kvsplit-records-" + std::to_string(getpid()))).string();
+  const test::TestFolder folder;
+  const std::string file = folder / "records";
   for (const char* ending : {".json", ".csv", ".md"}) write(file + ending, records, "as shown");
-  const auto contents = [](const std::string& name) {
-    std::ifstream stream(name);
-    return std::string(std::istreambuf_iterator<char>(stream), {});
-  };
-  EXPECT_EQ(contents(file + ".json"), json(records));
-  EXPECT_EQ(contents(file + ".csv"), csv(records));
-  EXPECT_EQ(contents(file + ".md"), "as shown");
-  for (const char* ending : {".json", ".csv", ".md"}) std::filesystem::remove(file + ending);
+  EXPECT_EQ(test::contents(file + ".json"), json(records));
+  EXPECT_EQ(test::contents(file + ".csv"), csv(records));
+  EXPECT_EQ(test::contents(file + ".md"), "as shown");
   EXPECT_THROW(write(file + ".txt", records, ""), Error);
   EXPECT_THROW(write("/no/such/folder/x.csv", records, ""), Error);
 }

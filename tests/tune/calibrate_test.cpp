@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "host/backend.h"
 #include "host/process.h"
 #include "host/weights.h"
@@ -35,8 +33,8 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
   EXPECT_EQ(plan[7].keys.rotation.angles.size(), 32U);
   EXPECT_TRUE(plan[7].keys.rotation.neighbours);
 
-  const std::string file =
-      (std::filesystem::temp_directory_path() / "kvsplit-calibrate-test.kvplan").string();
+  const test::TestFolder folder;
+  const std::string file = folder / "test.kvplan";
   write_plan(file, {host::WeightFile(model.file()).fingerprint(), ""}, plan);
   measure::ComparisonCall compare;
   compare.packed = &model;
@@ -52,7 +50,6 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
   }
   compare.caches = caches;
   const std::vector<measure::CacheRecord> records = measure::compare_caches(compare);
-  std::filesystem::remove(file);
   EXPECT_LT(*records[2].kl_mean, *records[1].kl_mean / 2);
   EXPECT_LT(*records[2].kl_mean, 0.02);  // that of this file's own quantised weights is 0.003
 }
