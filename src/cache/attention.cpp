@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numeric>
 #include <span>
 
+#include "cache/exact_cells.h"
 #include "cache/query_rows.h"
 #include "codec/transform.h"
 #include "kernels/attend.h"
@@ -91,16 +93,6 @@ float alibi_slope(float max_bias, int head, int n_heads) {
 
 }  // namespace
 
-/// The cells of one stream whose rows are exact for keys and for values, by slot; the packed rows
-/// of these are hidden.
-struct ExactCells {
-  int stream = -1;
-  int n_slots = 0;
-  std::array<std::int32_t, cells_per_step> cells;  // -1: none
-  std::array<HiddenCells, cells_per_step> hidden;
-  std::size_t n_hidden = 0;
-};
-
 /// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
 struct ThreadScratch {
   QueryScratch queries;
@@ -171,6 +163,8 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e;
   std::transform(q, q + a.k.head_dim(), scratch.queries.row(index),
                  [scale](float x) { return x * scale; });
+  transform_head(a.k.format().transform,
+                 {scratch.queries.row(index), static_cast<std::size_t>(a.k.head_dim())});
   scratch.masks[index] =
       call.mask == nullptr
           ? nullptr
@@ -180,45 +174,17 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
   scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
-void hide(ExactCells& exact, std::int64_t cell) {
-  const std::uint64_t bit = std::uint64_t{1} << (cell % cells_per_step);
-  const std::int64_t tile = cell / cells_per_step;
-  const auto known = std::span(exact.hidden).first(exact.n_hidden);
-  const auto found = std::ranges::find(known, tile, &HiddenCells::tile);
-  if (found == known.end()) {
-    exact.hidden[exact.n_hidden++] = {tile, bit};
-  } else {
-    found->cells |= bit;
-  }
-}
-
-void find_exact_cells(const Attention& a, int stream, ExactCells& exact) {
-  if (exact.stream == stream) return;
-  exact.stream = stream;
-  exact.n_slots = std::min(a.k.exact().n_slots(), a.v.exact().n_slots());
-  exact.n_hidden = 0;
-  if (exact.n_slots == 0) return;
-  const auto k_slots = a.k.exact().slots(a.call.first_stream + stream);
-  const auto v_slots = a.v.exact().slots(a.call.first_stream + stream);
-  for (std::size_t slot = 0; slot < static_cast<std::size_t>(exact.n_slots); ++slot) {
-    const std::int32_t cell = k_slots[slot].cell;
-    const bool both = cell == v_slots[slot].cell && cell >= 0 && cell < a.call.n_kv;
-    exact.cells[slot] = both ? cell : -1;
-    if (both) hide(exact, cell);
-  }
-}
-
 AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   AttendTask task;
   const int stream = a.call.first_stream + block.stream;
-  task.k_groups = key_tiles(a.k, block.kv_head, stream, scratch.k_groups);
+  task.k_groups = key_tiles(a.k, block.kv_head, stream, KeyForm::packed, scratch.k_groups);
   task.v_groups = head_tiles(
       a.v, block.kv_head, scratch.v_groups,
       [&](const auto& v, const GroupLayout& group) { return packed_tiles(v, group, stream); });
   task.head_dim_v = a.v.head_dim();
   task.queries = scratch.queries.rows(block.n_rows);
   task.masks = scratch.masks.data();
-  task.hidden = {scratch.exact.hidden.data(), scratch.exact.n_hidden};
+  task.hidden = scratch.exact.hidden();
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
   task.state = {scratch.max.data(), scratch.sums.data(), scratch.out.data()};
@@ -226,17 +192,24 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   return task;
 }
 
-// The exact rows of a stream, as one step more whose masks are put together from the call's.
-void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
-  const ExactCells& exact = scratch.exact;
-  const int stream = a.call.first_stream + block.stream;
-  const auto exact_tiles = [&](const PackedTensor& tensor, const GroupLayout& group) {
-    return tensor.exact().tile(stream, group.number());
-  };
-  task.k_groups = exact_key_tiles(a.k, block.kv_head, stream, scratch.k_groups);
-  task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups, exact_tiles);
-  for (int row = 0; row < block.n_rows; ++row) encode_query_for_exact(a.k, row, scratch.queries);
-  std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
+bool sees_any(const Half* mask, std::int64_t first, std::int64_t end) {
+  return mask == nullptr ||
+         std::any_of(mask + first, mask + end, [](Half x) { return x != half_minus_infinity; });
+}
+
+// Scores may lack a number per row (encode_query): in its stead the maximum so far is lowered.
+void attend_keys(const AttendTask& task, const ThreadScratch& scratch) {
+  const auto n = static_cast<std::size_t>(task.queries.n_rows);
+  for (std::size_t row = 0; row < n; ++row) task.state.max[row] -= scratch.queries.lacking[row];
+  kernels().attend(task);
+  for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
+}
+
+// The masks of exact rows, put together from the call's; of those slots alone that are wanted.
+// Returns whether any row sees any.
+bool gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& scratch,
+                  std::span<const Half*> masks) {
+  bool any = false;
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];
     if (row > 0 && mask == scratch.masks[row - 1]) {
@@ -244,30 +217,41 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
       continue;
     }
     auto& gathered = scratch.exact_masks[row];
-    for (int slot = 0; slot < exact.n_slots; ++slot) {
-      const std::int32_t cell = exact.cells[slot];
-      gathered[slot] = cell < 0 ? half_minus_infinity : mask == nullptr ? Half{0} : mask[cell];
+    gathered.fill(half_minus_infinity);
+    for (std::uint64_t left = wanted; left != 0; left &= left - 1) {
+      const int slot = std::countr_zero(left);
+      gathered[slot] = mask == nullptr ? Half{0} : mask[scratch.exact.cell(slot)];
     }
     masks[row] = gathered.data();
+    any = any || sees_any(gathered.data(), 0, std::ssize(gathered));
   }
+  return any;
+}
+
+// The exact rows of a stream, frame by frame: few, as those of a text are its first and its last.
+void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
+  const int stream = a.call.first_stream + block.stream;
+  task.k_groups = key_tiles(a.k, block.kv_head, stream, KeyForm::exact, scratch.k_groups);
+  task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups,
+                             [&](const PackedTensor& v, const GroupLayout& group) {
+                               return v.exact().tile(stream, group.number());
+                             });
+  std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
   task.masks = masks.data();
   task.hidden = {};
   task.first_cell = 0;
-  task.end_cell = exact.n_slots;
-  kernels().attend(task);
-}
-
-bool sees_any(const Half* mask, std::int64_t first, std::int64_t end) {
-  return mask == nullptr ||
-         std::any_of(mask + first, mask + end, [](Half x) { return x != half_minus_infinity; });
-}
-
-// Scores against packed keys lack a number per row: in its stead the maximum so far is lowered.
-void attend_packed(const AttendTask& task, const ThreadScratch& scratch) {
-  const auto n = static_cast<std::size_t>(task.queries.n_rows);
-  for (std::size_t row = 0; row < n; ++row) task.state.max[row] -= scratch.queries.lacking[row];
-  kernels().attend(task);
-  for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
+  task.end_cell = scratch.exact.n_slots();
+  std::uint64_t same = 0;
+  for (std::uint64_t left = scratch.exact.slots(); left != 0; left &= ~same) {
+    same = scratch.exact.in_one_frame(a.k, block.kv_head, left);
+    if (!gather_masks(block, same, scratch, masks)) continue;
+    const CellPlace first{stream, scratch.exact.cell(std::countr_zero(same))};
+    const Turn turn = frame_turn(a.k, block.kv_head, first);
+    for (int row = 0; row < block.n_rows; ++row) {
+      encode_query(a.k, block.kv_head, KeyForm::exact, turn, row, scratch.queries);
+    }
+    attend_keys(task, scratch);
+  }
 }
 
 // The task's cells frame by frame: queries are encoded anew for each, those that see any of it.
@@ -278,7 +262,7 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
   for (; task.first_cell < end; task.first_cell = task.end_cell) {
     task.end_cell = std::min(task.first_cell + format.frame_cells(), end);
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
-    const Turn turn = turn_of(format.maps->rotation, a.k.frame(first, block.kv_head));
+    const Turn turn = frame_turn(a.k, block.kv_head, first);
     scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
     bool any = false;
     bool sees = false;
@@ -287,13 +271,13 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
         sees = sees_any(task.masks[row], task.first_cell, task.end_cell);
       }
       if (sees) {
-        encode_query(a.k, block.kv_head, turn, row, scratch.queries);
+        encode_query(a.k, block.kv_head, KeyForm::packed, turn, row, scratch.queries);
       } else {
         scratch.queries.blank(row);
       }
       any = any || sees;
     }
-    if (any) attend_packed(task, scratch);
+    if (any) attend_keys(task, scratch);
   }
 }
 
@@ -305,9 +289,9 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
   const int frame_cells = a.k.format().frame_cells();
-  if (frame_cells == 0 && task.first_cell < task.end_cell) attend_packed(task, scratch);
+  if (frame_cells == 0 && task.first_cell < task.end_cell) attend_keys(task, scratch);
   if (frame_cells > 0) run_frames(a, block, task, scratch);
-  if (scratch.exact.n_hidden > 0 && piece + 1 == a.division.n_pieces) {
+  if (scratch.exact.slots() != 0 && piece + 1 == a.division.n_pieces) {
     run_exact(a, block, task, scratch);
   }
 }
@@ -367,11 +351,11 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
 }
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
-  find_exact_cells(a, block.stream, scratch.exact);
+  scratch.exact.find(a.k, a.v, a.call.first_stream + block.stream, a.call.n_kv);
   for (int index = 0; index < block.n_rows; ++index) {
     prepare_row(a, block, index, scratch);
     if (a.k.format().frame_cells() == 0) {
-      encode_query(a.k, block.kv_head, {}, index, scratch.queries);
+      encode_query(a.k, block.kv_head, KeyForm::packed, {}, index, scratch.queries);
     }
   }
 }
@@ -412,7 +396,7 @@ void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall& c
   assert(call.n_heads % k.n_heads() == 0 && worker.index < workspace.n_threads());
   const Attention a{k, v, call, divide(k, v, call), workspace.impl()};
   ThreadScratch& scratch = *workspace.impl().threads[static_cast<std::size_t>(worker.index)];
-  scratch.exact.stream = -1;  // of another call
+  scratch.exact.forget();  // of another call
   const int n_pieces = a.division.n_pieces;
   const std::int64_t n_jobs = std::int64_t{1} * a.division.n_row_jobs * n_pieces;
   // Enough row blocks for all: they are dealt in turn, so that late ones, which see more under a

@@ -64,7 +64,8 @@ class ExactRows {
   /// The row gets its slot or, if another has that, one of the same kind. Returns it or -1.
   int claim(CellPlace place, Mark mark);
 
-  /// The numbered group of a slot's row, in the space in which rows are encoded.
+  /// The numbered group of a slot's row, in the space in which rows are encoded; in frames, with
+  /// what is known of the place left in, so that attention meets them in no order of cells.
   GroupRow row(std::int64_t stream, int slot, std::size_t group) const {
     return {layout_, side_, tile_of(stream, group), slot};
   }

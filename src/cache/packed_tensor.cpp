@@ -78,19 +78,18 @@ GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at) const {
 
 void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
-  const std::span<float> turned{room.data(), static_cast<std::size_t>(map_head_dim())};
-  std::copy_n(values, turned.size(), turned.begin());
-  into_space(format_, head, place_in_frame(at, head), turned);
-  const float* next = turned.data();
+  const std::span<float> numbers{room.data(), static_cast<std::size_t>(map_head_dim())};
+  std::copy_n(values, numbers.size(), numbers.begin());
+  const PlaceInFrame in_frame = place_in_frame(at, head);
+  into_space(format_, head, in_frame.position, numbers);
+  if (slot >= 0 && format_.exact_saved) write_exact(at, slot, head_groups(head), numbers.data());
+  add_place(format_, head, in_frame.cell, -1, numbers);
+  const float* next = numbers.data();
   for (const GroupLayout& group : head_groups(head)) {
     group_row(group, at).write({next, group_channels}, format_.even_scales);
     next += group_channels;
   }
-  if (slot < 0) return;
-  if (!format_.exact_saved) return make_exact(at, slot, head_groups(head), head);
-  // A plan's exact keys are as they came, for queries as they come; all others are of one space
-  // with the packed rows.
-  write_exact(at, slot, head_groups(head), exact_as_they_came() ? values : turned.data());
+  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, head_groups(head), head);
 }
 
 void PackedTensor::write_exact(CellPlace at, int slot, Groups groups, const float* numbers) {
@@ -104,23 +103,32 @@ void PackedTensor::write_exact(CellPlace at, int slot, Groups groups, const floa
 void PackedTensor::make_exact(CellPlace at, int slot, Groups groups, int head) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers = std::span(room).first(groups.size() * group_channels);
-  read_groups(at, groups, numbers.data());
-  if (exact_as_they_came()) out_of_space(format_, head, place_in_frame(at, head), numbers);
+  read_packed(at, groups, numbers.data());
+  add_place(format_, head, place_in_frame(at, head).cell, 1, numbers);
   write_exact(at, slot, groups, numbers.data());
 }
 
-void PackedTensor::read_groups(CellPlace at, Groups groups, float* numbers) const {
+void PackedTensor::read_packed(CellPlace at, Groups groups, float* numbers) const {
   for (const GroupLayout& group : groups) {
     group_row(group, at).read({numbers, group_channels});
     numbers += group_channels;
   }
 }
 
-// Of a head as packed for this place.
+// What was encoded for this place in a frame.
 void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame,
                              std::span<float> values) const {
-  read_groups(at, head_groups(head), values.data());
-  out_of_space(format_, head, in_frame, values);
+  const int slot = format_.exact_saved ? exact_.find(at) : -1;
+  if (slot < 0) {
+    read_packed(at, head_groups(head), values.data());
+    add_place(format_, head, in_frame.cell, 1, values);
+  } else {
+    for (float* numbers = values.data(); const GroupLayout& group : head_groups(head)) {
+      exact_.row(at.stream, slot, group.number()).read({numbers, group_channels});
+      numbers += group_channels;
+    }
+  }
+  out_of_space(format_, head, in_frame.position, values);
 }
 
 void PackedTensor::write(const WriteCall& call, Worker worker) {
@@ -151,18 +159,9 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const CellPlace at = place(row);
   const auto dim = static_cast<std::size_t>(head_dim_);
-  const int slot = format_.exact_saved ? exact_.find(at) : -1;
   for (int head = 0; head < n_heads(); ++head) {
-    const std::span<float> own = values.subspan(static_cast<std::size_t>(head) * dim, dim);
-    if (slot < 0) {
-      read_head(at, head, place_in_frame(at, head), own);
-      continue;
-    }
-    for (const GroupLayout& group : head_groups(head)) {
-      exact_.row(at.stream, slot, group.number())
-          .read({&values[group.first_channel], group_channels});
-    }
-    if (!exact_as_they_came()) value_out_of_space(format_, head, own);
+    read_head(at, head, place_in_frame(at, head),
+              values.subspan(static_cast<std::size_t>(head) * dim, dim));
   }
 }
 
@@ -192,7 +191,7 @@ void PackedTensor::enter_frame(CellPlace first, int head, std::int32_t position)
     const auto is_blank = [&](const GroupLayout& group) { return group_row(group, at).blank(); };
     if (std::ranges::all_of(head_groups(head), is_blank)) continue;
     read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, values);
-    write_head(at, head, values.data(), -1);
+    write_head(at, head, values.data(), exact_.find(at));
   }
 }
 
@@ -215,15 +214,22 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
   const CellPlace at = place(row);
+  PlaceInFrame from;
+  const bool framed = frames_ != nullptr && !all_zero(raw);
+  if (framed) std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
+  for (int head = 0; framed && begins_frame(at) && head < n_mapped_heads(); ++head) {
+    enter_frame(at, head, from.position + from.cell);
+  }
   for (const GroupLayout& group : layout_.groups) {
     group_row(group, at).restore(raw.data() + group.raw_offset);
   }
-  if (frames_ != nullptr && !all_zero(raw)) {
-    PlaceInFrame from;
-    std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
-    restore_frame(at, from);
+  const int slot = restore_exact(at, raw.subspan(layout_.exact_raw_offset));
+  std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
+  for (int head = 0; framed && head < n_mapped_heads(); ++head) {
+    if (place_in_frame(at, head) == from) continue;
+    read_head(at, head, from, values);  // and encode it for where it is now
+    write_head(at, head, values.data(), slot);
   }
-  restore_exact(at, raw.subspan(layout_.exact_raw_offset));
 }
 
 void PackedTensor::save_exact(CellPlace at, std::span<std::byte> raw) const {
@@ -239,37 +245,27 @@ void PackedTensor::save_exact(CellPlace at, std::span<std::byte> raw) const {
   }
 }
 
-void PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
-  if (exact_.n_slots() == 0) return;
+int PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
+  if (exact_.n_slots() == 0) return -1;
   ExactRows::Mark mark;
   std::memcpy(&mark, raw.data(), sizeof(mark));
   const int slot = exact_.claim(at, mark);
-  if (slot < 0) return;
+  if (slot < 0) return slot;
   if (format_.exact_saved) {
     for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
       exact_.row(at.stream, slot, group)
           .restore(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
     }
-    return;
+    return slot;
+  }
+  for (int head = 0; head < n_mapped_heads(); ++head) {
+    make_exact(at, slot, head_groups(head), head);
   }
   // Without a plan the size of heads need not be known yet.
   if (!format_.maps) {
     for (const GroupLayout& group : layout_.groups) make_exact(at, slot, {&group, 1}, 0);
-    return;
   }
-  const int n = static_cast<int>(format_.maps->heads.size());
-  for (int head = 0; head < n; ++head) make_exact(at, slot, head_groups(head), head);
-}
-
-// A row that comes from a frame elsewhere: this one begins with it, or it is encoded for this one.
-void PackedTensor::restore_frame(CellPlace at, PlaceInFrame from) {
-  std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
-  for (int head = 0; head < static_cast<int>(format_.maps->heads.size()); ++head) {
-    if (place_in_frame(at, head) == from) continue;
-    read_head(at, head, from, values);
-    if (begins_frame(at)) enter_frame(at, head, from.position + from.cell);
-    write_head(at, head, values.data(), -1);
-  }
+  return slot;
 }
 
 void PackedTensor::copy_stream(std::int64_t from, std::int64_t to) {

@@ -90,6 +90,7 @@ class PackedTensor {
   /// stream, at the position of the row that was last written to its first cell. Those are the same
   /// for all heads, which only workers that write see apart.
   std::int32_t& frame(CellPlace at, int head) const;
+  PlaceInFrame place_in_frame(CellPlace at, int head) const;  ///< without frames {}
   /// Rows that the frame of this row holds are as if they stood so much later. For all heads.
   void shift_frame(std::int64_t row, std::int32_t shift);
 
@@ -102,17 +103,15 @@ class PackedTensor {
   int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
   GroupRow group_row(const GroupLayout& group, CellPlace at) const;
   void write_head(CellPlace at, int head, const float* values, int slot);
-  void read_groups(CellPlace at, Groups groups, float* numbers) const;
+  void read_packed(CellPlace at, Groups groups, float* numbers) const;
   void write_exact(CellPlace at, int slot, Groups groups, const float* numbers);
   void make_exact(CellPlace at, int slot, Groups groups, int head);
   void save_exact(CellPlace at, std::span<std::byte> raw) const;
-  void restore_exact(CellPlace at, std::span<const std::byte> raw);
+  int restore_exact(CellPlace at, std::span<const std::byte> raw);
   void read_head(CellPlace at, int head, PlaceInFrame in_frame, std::span<float> values) const;
-  bool exact_as_they_came() const { return format_.maps && side_ == Side::key; }
   bool begins_frame(CellPlace at) const;
-  PlaceInFrame place_in_frame(CellPlace at, int head) const;
   void enter_frame(CellPlace first, int head, std::int32_t position);
-  void restore_frame(CellPlace at, PlaceInFrame from);
+  int n_mapped_heads() const { return format_.maps ? std::ssize(format_.maps->heads) : 0; }
 
   RowFormat format_;
   Side side_;

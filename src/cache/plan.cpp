@@ -10,7 +10,7 @@ RowFormat Plan::format(int layer, Side side, int n_channels, bool host_rotates) 
   RowFormat format =
       uniform_format(n_channels, bits, rotate ? TransformKind::hadamard : TransformKind::identity);
   const bool exact = has_exact_rows(precision_) && bits <= most_inexact_bits;
-  if (!precision_.plan.empty() && bits < 8) {  // with 8 bits a plan gains nothing
+  if (!precision_.plan.empty() && bits != 16) {
     const bool whole_scales = !exact || precision_.sinks == 0;
     const auto planned =
         open_plan(precision_.plan)->format(layer, side, n_channels, bits, whole_scales);

@@ -18,25 +18,23 @@ struct Meeting {
 
 // In a plan's space the first groups of keys are the largest, and there 8 bits of a query are too
 // few: the error they leave is what 8-bit keys are measured by. So those groups are met twice, the
-// second time with what the query's first codes left over, as is the place in a frame. Calls
-// visit(meeting) for all groups that have bits.
+// second time with what the query's first codes left over, as is the place in a frame, which exact
+// rows hold in themselves. Calls visit(meeting) for all groups that have bits.
 template <class Visit>
-void for_each_meeting(const PackedTensor& keys, int head, const Visit& visit) {
+void for_each_meeting(const PackedTensor& keys, int head, KeyForm form, const Visit& visit) {
+  const bool exact = form == KeyForm::exact;
   const std::span<const GroupLayout> groups = keys.head_groups(head);
   const auto n = static_cast<int>(groups.size());
   const int n_twice = keys.format().maps ? (n + 3) / 4 : 0;
   const int first = keys.format().frame_cells() > 0 ? -1 : 0;
-  for (int group = first; group < n; ++group) {
-    const int bits = group < 0 ? 8 : groups[static_cast<std::size_t>(group)].bits;
+  for (int group = exact ? 0 : first; group < n; ++group) {
+    const bool is_place = group < 0;
+    const int bits = exact || is_place ? 8 : groups[static_cast<std::size_t>(group)].bits;
     if (bits == 0) break;
     for (int time = 0; time < (group < n_twice ? 2 : 1); ++time) {
       visit(Meeting{group - first, group, bits});
     }
   }
-}
-
-int exact_meetings(const PackedTensor& keys) {
-  return keys.format().maps && 2 * keys.head_dim() <= max_query_channels ? 2 : 1;
 }
 
 // Codes of 16 numbers: signed bytes around 0 and a scale. |x − x̂| ≤ max|x| / 254; what is left is
@@ -66,33 +64,38 @@ GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, st
 }
 
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                      HeadTiles& room) {
+                                      KeyForm form, HeadTiles& room) {
   std::size_t n = 0;
-  for_each_meeting(keys, head, [&](const Meeting& meeting) {
+  for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
     if (meeting.group < 0) {
       const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
       room[n++] = {map.place_tiles.data(), place_tile_bytes, meeting.bits};
-    } else {
-      const auto group = static_cast<std::size_t>(meeting.group);
-      room[n++] = packed_tiles(keys, keys.head_groups(head)[group], stream);
+      return;
     }
+    const GroupLayout& group = keys.head_groups(head)[static_cast<std::size_t>(meeting.group)];
+    room[n++] = form == KeyForm::exact ? keys.exact().tile(stream, group.number())
+                                       : packed_tiles(keys, group, stream);
   });
   return std::span(room).first(n);
 }
 
-void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
+Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
+  if (keys.format().frame_cells() == 0) return {};
+  return turn_of(keys.format().maps->rotation, keys.place_in_frame(cell, head).position);
+}
+
+void encode_query(const PackedTensor& keys, int head, KeyForm form, const Turn& turn, int row,
                   QueryScratch& scratch) {
   int n_groups = 0;
-  for_each_meeting(keys, head, [&](const Meeting& meeting) { n_groups = meeting.number + 1; });
+  for_each_meeting(keys, head, form,
+                   [&](const Meeting& meeting) { n_groups = meeting.number + 1; });
   std::array<float, max_head_dim + n_place_numbers> room;  // NOLINT(*-member-init): filled below
-  scratch.lacking[row] = query_into_space(
-      keys.format(), head, turn, {scratch.row(row), static_cast<std::size_t>(keys.head_dim())},
-      std::span(room).first(static_cast<std::size_t>(n_groups) * group_channels));
-  // Without a plan keys of 16 bits and exact ones are met in the space of the others.
-  if (!keys.format().maps) std::copy_n(room.begin(), keys.head_dim(), scratch.row(row));
+  const std::span query{scratch.row(row), static_cast<std::size_t>(keys.head_dim())};
+  const auto numbers = std::span(room).first(static_cast<std::size_t>(n_groups) * group_channels);
+  scratch.lacking[row] = query_into_space(keys.format(), head, turn, query, numbers);
 
   std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
-  for_each_meeting(keys, head, [&](const Meeting& meeting) {
+  for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
     if (meeting.bits != 16) {
       encode_numbers({&room[meeting.number * group_channels], group_channels},
                      &scratch.codes[at * group_channels], code_middle(meeting.bits),
@@ -100,29 +103,6 @@ void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
     }
     ++at;
   });
-}
-
-std::span<const GroupTiles> exact_key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                            HeadTiles& room) {
-  std::size_t n = 0;
-  for (const GroupLayout& group : keys.head_groups(head)) {
-    for (int time = 0; time < exact_meetings(keys); ++time) {
-      room[n++] = keys.exact().tile(stream, group.number());
-    }
-  }
-  return std::span(room).first(n);
-}
-
-void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch) {
-  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
-  std::copy_n(scratch.row(row), keys.head_dim(), room.begin());
-  std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
-  for (int first = 0; first < keys.head_dim(); first += group_channels) {
-    for (int time = 0; time < exact_meetings(keys); ++time, ++at) {
-      encode_numbers({&room[first], group_channels}, &scratch.codes[at * group_channels],
-                     code_middle(exact_group.bits), scratch.scales[at], scratch.offsets[at]);
-    }
-  }
 }
 
 }  // namespace kvsplit

@@ -12,7 +12,7 @@ namespace kvsplit {
 /// Query rows of one KV head, made ready for the kernels in one thread's memory.
 struct QueryScratch {
   alignas(64) std::array<std::int8_t, max_query_rows * max_query_channels> codes;
-  /// As they come, scaled; the caller's to fill.
+  /// Scaled and turned by the keys' transform, not by a plan; the caller's to fill.
   alignas(64) std::array<float, max_query_rows * max_query_channels> numbers;
   std::array<float, max_query_rows * max_head_groups> scales;
   std::array<float, max_query_rows * max_head_groups> offsets;
@@ -34,19 +34,20 @@ using HeadTiles = std::array<GroupTiles, max_head_groups>;
 
 GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, std::int64_t stream);
 
-/// The tiles of a head in the order in which queries meet them. With frames the first two are those
-/// of the place in a frame; from which tile on they count is the caller's to say.
+/// Keys as they are packed, or those rows that are in 8 bits besides.
+enum class KeyForm : std::uint8_t { packed, exact };
+
+/// The tiles of a head in the order in which queries meet them. With frames the first two of packed
+/// ones are those of the place in a frame; from which tile on they count is the caller's to say.
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                      HeadTiles& room);
+                                      KeyForm form, HeadTiles& room);
+
+/// The turn of the frame that a cell is in; without frames anything.
+Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell);
 
 /// Encodes one row for the keys of a frame, of which `turn` is the turn; formats without frames do
 /// not look at it. What its products with those keys lack goes to `lacking`.
-void encode_query(const PackedTensor& keys, int head, const Turn& turn, int row,
+void encode_query(const PackedTensor& keys, int head, KeyForm form, const Turn& turn, int row,
                   QueryScratch& scratch);
-/// The same for exact keys, all of whose groups are met twice where there is room for that: where
-/// they are as they came (Qwen 2.5 has biases of a hundred), 8 bits of a query are too few.
-std::span<const GroupTiles> exact_key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                            HeadTiles& room);
-void encode_query_for_exact(const PackedTensor& keys, int row, QueryScratch& scratch);
 
 }  // namespace kvsplit

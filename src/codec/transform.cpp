@@ -49,14 +49,6 @@ void add(std::span<float> numbers, std::span<const float> more, float sign = 1) 
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] += sign * more[i];
 }
 
-// numbers += sign · B · place[cell]
-void add_place(const HeadMap& map, std::int32_t cell, std::span<float> numbers, float sign = 1) {
-  Room room;  // NOLINT(*-member-init): filled as far as read
-  const std::span<float> mean = std::span(room).first(numbers.size());
-  multiply(map.place_basis, map.place(cell), mean);
-  add(numbers, mean, sign);
-}
-
 }  // namespace
 
 void transform_head(TransformKind kind, std::span<float> head) {
@@ -66,24 +58,32 @@ void transform_head(TransformKind kind, std::span<float> head) {
   for (std::size_t start = 0; start < n; start += block) hadamard(head.subspan(start, block));
 }
 
-void into_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers) {
+void into_space(const RowFormat& format, int head, std::int32_t position,
+                std::span<float> numbers) {
   const HeadMap* const map = map_of(format, head);
   if (map == nullptr) return transform_head(format.transform, numbers);
-  const bool framed = format.frame_cells() > 0;
   const Rotation& rotation = format.maps->rotation;
-  if (framed) turn_head(rotation, turn_of(rotation, place.position), numbers, -1);
+  if (format.frame_cells() > 0) turn_head(rotation, turn_of(rotation, position), numbers, -1);
   add(numbers, map->mean, -1);
   multiply(map->into, numbers, numbers);
-  if (framed) add_place(*map, place.cell, numbers, -1);
 }
 
-void out_of_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers) {
-  const bool framed = format.frame_cells() > 0;
-  if (framed) add_place(*map_of(format, head), place.cell, numbers);
+void out_of_space(const RowFormat& format, int head, std::int32_t position,
+                  std::span<float> numbers) {
   value_out_of_space(format, head, numbers);
-  if (!framed) return;
+  if (format.frame_cells() == 0) return;
   const Rotation& rotation = format.maps->rotation;
-  turn_head(rotation, turn_of(rotation, place.position), numbers);
+  turn_head(rotation, turn_of(rotation, position), numbers);
+}
+
+void add_place(const RowFormat& format, int head, std::int32_t cell, float sign,
+               std::span<float> numbers) {
+  if (format.frame_cells() == 0) return;
+  const HeadMap& map = *map_of(format, head);
+  Room room;  // NOLINT(*-member-init): filled as far as read
+  const std::span<float> mean = std::span(room).first(numbers.size());
+  multiply(map.place_basis, map.place(cell), mean);  // B · place[cell]
+  add(numbers, mean, sign);
 }
 
 void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers) {
@@ -98,7 +98,6 @@ float query_into_space(const RowFormat& format, int head, const Turn& frame,
   const HeadMap* const map = map_of(format, head);
   if (map == nullptr) {
     std::ranges::copy(query, numbers.begin());
-    transform_head(format.transform, numbers);
     return 0;
   }
   Room room;  // NOLINT(*-member-init): filled as far as read

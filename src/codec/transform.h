@@ -15,15 +15,20 @@ namespace kvsplit {
 /// The transform of formats without a plan, its own inverse.
 void transform_head(TransformKind kind, std::span<float> head);
 
-/// Brings a head, in place, into the space in which its rows are encoded.
-void into_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers);
+/// Brings a head, in place, into the space in which its rows are encoded; `position`: that of its
+/// frame.
+void into_space(const RowFormat& format, int head, std::int32_t position, std::span<float> numbers);
 /// Back again.
-void out_of_space(const RowFormat& format, int head, PlaceInFrame place, std::span<float> numbers);
+void out_of_space(const RowFormat& format, int head, std::int32_t position,
+                  std::span<float> numbers);
+/// In that space, with frames: adds `sign` times what is known of the cell in a frame.
+void add_place(const RowFormat& format, int head, std::int32_t cell, float sign,
+               std::span<float> numbers);
 /// The same for values, which know no frames: a row, or a sum of rows whose weights add up to 1.
 void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
-/// A query for keys in that space: with frames first 16 numbers for places, then those of the first
-/// groups, as many as there is room for; `frame`: the turn of the keys' frame. Returns what
-/// products with them lack.
+/// A query, transformed already, for keys in that space: with frames first 16 numbers for places,
+/// then those of the first groups, as many as there is room for; `frame`: the turn of the keys'
+/// frame. Returns what products with them lack.
 float query_into_space(const RowFormat& format, int head, const Turn& frame,
                        std::span<const float> query, std::span<float> numbers);
 

@@ -22,7 +22,8 @@ Precision with_plan(Precision precision, const std::string& model_file) {
   }
   if (precision.plan.empty()) return precision;
   if (open_plan(precision.plan)->origin().model != WeightFile(model_file).fingerprint()) {
-    throw Error(precision.plan + ": a plan for another model than " + model_file);
+    throw Error(precision.plan + ": a plan for another model than " + model_file +
+                ", kvsplit calibrate makes one for it");
   }
   return precision;
 }

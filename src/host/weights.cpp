@@ -33,12 +33,12 @@ std::string WeightFile::bytes(const ggml_tensor* tensor) const {
 }
 
 std::uint64_t WeightFile::fingerprint() const {
-  std::string vectors;
+  std::uint64_t sum = 0;  // files have their tensors in any order
   for (ggml_tensor* tensor = ggml_get_first_tensor(tensors_.get()); tensor != nullptr;
        tensor = ggml_get_next_tensor(tensors_.get(), tensor)) {
-    if (ggml_n_dims(tensor) == 1) vectors += bytes(tensor);
+    if (ggml_n_dims(tensor) == 1) sum += fnv1a(tensor->name + bytes(tensor));
   }
-  return fnv1a(vectors);
+  return sum;
 }
 
 Weights WeightFile::read(const std::string& name) const {

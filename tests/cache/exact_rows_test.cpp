@@ -8,6 +8,7 @@
 
 #include "cache/plan.h"
 #include "support/cache_fixture.h"
+#include "support/planned_format.h"
 
 namespace kvsplit {
 namespace {
@@ -28,14 +29,24 @@ RowFormat format(int sinks, int window) {
   return format;
 }
 
+/// Keys with a plan whose scales reach over normal numbers.
+RowFormat planned_format(int frame_cells) {
+  RowFormat format = test::planned_format({.bits = 4, .frame_cells = frame_cells});
+  format.sinks = 4;
+  format.window = 28;
+  format.exact_saved = true;
+  return format;
+}
+
 struct Cache {
   explicit Cache(int sinks = 4, int window = 28, std::int64_t n_streams = 1, Side side = Side::key)
       : tensor(format(sinks, window), side, {kv_size, n_streams}, head_dim) {}
+  explicit Cache(const RowFormat& format) : tensor(format, Side::key, {kv_size, 1}, head_dim) {}
   /// What is written to these rows, new for each seed.
-  std::vector<float> write(const std::vector<std::int64_t>& rows, unsigned seed,
-                           int n_threads = 1) {
+  std::vector<float> write(const std::vector<std::int64_t>& rows, unsigned seed, int n_threads = 1,
+                           std::int32_t position = 0) {
     std::vector<float> values = random_numbers(rows.size() * n_channels, seed);
-    write_rows(*tensor, values, rows, n_threads);
+    write_rows(*tensor, values, rows, n_threads, position);
     return values;
   }
   /// The largest error of a row as it is read, of numbers of size 1.
@@ -107,21 +118,41 @@ TEST(ExactRows, ARewrittenRowIsTheNewOne) {
 }
 
 TEST(ExactRows, ARestoredRowIsAsItWas) {
-  Cache cache;
-  cache.write(consecutive(0, 200), 1);
-  std::vector<std::byte> raw(cache.tensor->raw_row_bytes());
-  Cache restored;
-  restored.write(consecutive(0, 300), 2);
-  std::vector<float> expected(n_channels);
-  std::vector<float> found(n_channels);
-  for (std::int64_t row = 0; row < kv_size; ++row) {
-    cache.tensor->read_raw(row, raw);
-    restored.tensor->write_raw(row, raw);
-    cache.tensor->read(row, expected);
-    restored.tensor->read(row, found);
-    EXPECT_EQ(found, expected);
+  for (const RowFormat& rows : {format(4, 28), planned_format(64), planned_format(128)}) {
+    Cache cache(rows);
+    cache.write(consecutive(0, 200), 1, 1, 1000);
+    std::vector<std::byte> raw(cache.tensor->raw_row_bytes());
+    std::vector<std::byte> again(raw.size());
+    Cache restored(rows);
+    restored.write(consecutive(0, 300), 2, 1, 500);
+    for (std::int64_t row = 0; row < kv_size; ++row) {
+      cache.tensor->read_raw(row, raw);
+      restored.tensor->write_raw(row, raw);
+    }
+    std::vector<float> expected(n_channels);
+    std::vector<float> found(n_channels);
+    for (std::int64_t row = 0; row < 200; ++row) {
+      cache.tensor->read_raw(row, raw);
+      restored.tensor->read_raw(row, again);
+      EXPECT_EQ(again, raw) << row;
+      cache.tensor->read(row, expected);
+      restored.tensor->read(row, found);
+      EXPECT_EQ(found, expected) << row;
+    }
+    EXPECT_EQ(restored.exact_cells(), cache.exact_cells());
   }
-  EXPECT_EQ(restored.exact_cells(), cache.exact_cells());
+}
+
+// A frame that begins anew at another position takes its exact rows along.
+TEST(ExactRows, AreThoseTheyWereInAFrameThatBeginsAnew) {
+  Cache cache(planned_format(64));
+  const std::vector<float> values = cache.write(consecutive(64, 60), 1, 1, 64);
+  cache.write({64}, 2, 1, 700);
+  const auto error = [&](std::int64_t row) {
+    return cache.error(row, &values[(row - 64) * n_channels]);
+  };
+  EXPECT_LT(std::max(error(100), error(120)), packed_error);
+  EXPECT_GT(error(70), packed_error) << "is packed alone";
 }
 
 // Rows of many bits do not bring them along: they are made again of what was packed.

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <llama.h>
 
 #include <algorithm>
 #include <cmath>
@@ -207,7 +208,18 @@ TEST(ModelPlan, IsBesideTheModelAndForNoOther) {
   const std::string foreign = folder / "foreign.kvplan";
   write_plan(foreign, {fingerprint + 1, "elsewhere"}, {});
   EXPECT_EQ(plan_error("K4V4:plan=" + foreign, model),
-            foreign + ": a plan for another model than " + model);
+            foreign + ": a plan for another model than " + model +
+                ", kvsplit calibrate makes one for it");
+}
+
+TEST(ModelPlan, IsForTheModelWhateverItsWeightsBits) {
+  const test::TestFolder folder;
+  const std::string wide = folder / "wide.gguf";
+  llama_model_quantize_params parameters = llama_model_quantize_default_params();
+  parameters.ftype = LLAMA_FTYPE_ALL_F32;
+  parameters.allow_requantize = true;
+  ASSERT_EQ(llama_model_quantize(test::demo_model().c_str(), wide.c_str(), &parameters), 0U);
+  EXPECT_EQ(WeightFile(wide).fingerprint(), WeightFile(test::demo_model()).fingerprint());
 }
 
 TEST(CacheChoice, ReadsLlamaCppsNames) {

@@ -51,8 +51,14 @@ inline void on_threads(int count, const std::function<void(Worker)>& work) {
 }
 
 inline void write_rows(PackedTensor& tensor, const std::vector<float>& values,
-                       const std::vector<std::int64_t>& rows, int n_threads = 1) {
-  const WriteCall call{values.data(), sizeof(float) * tensor.format().n_channels(), rows};
+                       const std::vector<std::int64_t>& rows, int n_threads = 1,
+                       std::int32_t first_position = 0) {
+  std::vector<std::int32_t> positions;
+  for (const std::int64_t row : rows) {
+    positions.push_back(first_position + static_cast<std::int32_t>(row % tensor.cells().kv_size));
+  }
+  WriteCall call{values.data(), sizeof(float) * tensor.format().n_channels(), rows};
+  if (first_position > 0) call.positions = positions.data();
   on_threads(n_threads, [&](Worker worker) { tensor.write(call, worker); });
 }
 
