@@ -11,6 +11,7 @@
 #include "support/cache_fixture.h"
 #include "support/measure.h"
 #include "support/models.h"
+#include "support/planned_format.h"
 #include "support/program.h"
 #include "support/tensors.h"
 
@@ -81,6 +82,14 @@ void add_mixed(const Model& model, int bits) {
       mixed(model, Side::value, bits));
 }
 
+// With a plan whose groups are all of these bits: short scales, and for keys frames of 256 cells.
+void add_planned(const Model& model, int bits) {
+  test::PlannedShape shape{.head_dim = model.head_dim, .n_heads = model.n_kv_heads, .bits = bits};
+  const RowFormat values = test::planned_format(shape);
+  shape.frame_cells = 256;
+  add(model, "planned" + std::to_string(bits), test::planned_format(shape), values);
+}
+
 }  // namespace
 
 void register_all() {
@@ -89,6 +98,7 @@ void register_all() {
   for (const Model& model : models) {
     for (const auto& [k_bits, v_bits] : pairs) add_uniform(model, k_bits, v_bits);
     for (const int bits : {6, 4}) add_mixed(model, bits);
+    add_planned(model, 4);
   }
 }
 

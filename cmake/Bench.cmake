@@ -1,10 +1,12 @@
 # Every bench/<name>.cpp is one Google Benchmark program; bench/support/ is in all of them.
 find_package(benchmark REQUIRED)
 file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/support/*.cpp)
-add_library(kvsplit_bench STATIC ${support})
+add_library(kvsplit_bench STATIC
+  ${support} ${PROJECT_SOURCE_DIR}/tests/support/planned_format.cpp)
 target_include_directories(kvsplit_bench PUBLIC
   ${PROJECT_SOURCE_DIR}/bench ${PROJECT_SOURCE_DIR}/tests)
-target_link_libraries(kvsplit_bench PUBLIC kvsplit_core benchmark::benchmark)
+target_link_libraries(kvsplit_bench PUBLIC
+  kvsplit_core Eigen3::Eigen benchmark::benchmark)
 
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
 foreach(source ${sources})

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <span>
 
@@ -205,6 +206,14 @@ void attend_keys(const AttendTask& task, const ThreadScratch& scratch) {
   for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
 }
 
+void encode_rows(const Attention& a, const RowBlock& block, KeyForm form, const Turn& turn,
+                 ThreadScratch& scratch) {
+  for (int row = 0; row < block.n_rows; row += queries_at_once) {
+    encode_queries(a.k, block.kv_head, form, turn, row,
+                   std::min(queries_at_once, block.n_rows - row), scratch.queries);
+  }
+}
+
 // The masks of exact rows, put together from the call's; of those slots alone that are wanted.
 // Returns whether any row sees any.
 bool gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& scratch,
@@ -247,9 +256,7 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
     if (!gather_masks(block, same, scratch, masks)) continue;
     const CellPlace first{stream, scratch.exact.cell(std::countr_zero(same))};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
-    for (int row = 0; row < block.n_rows; ++row) {
-      encode_query(a.k, block.kv_head, KeyForm::exact, turn, row, scratch.queries);
-    }
+    encode_rows(a, block, KeyForm::exact, turn, scratch);
     attend_keys(task, scratch);
   }
 }
@@ -264,20 +271,19 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
     scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
-    bool any = false;
-    bool sees = false;
+    std::array<bool, max_query_rows> sees;  // NOLINT(*-member-init): filled as far as read
     for (int row = 0; row < block.n_rows; ++row) {
-      if (row == 0 || task.masks[row] != task.masks[row - 1]) {
-        sees = sees_any(task.masks[row], task.first_cell, task.end_cell);
-      }
-      if (sees) {
-        encode_query(a.k, block.kv_head, KeyForm::packed, turn, row, scratch.queries);
-      } else {
-        scratch.queries.blank(row);
-      }
-      any = any || sees;
+      sees[row] = row > 0 && task.masks[row] == task.masks[row - 1]
+                      ? sees[row - 1]
+                      : sees_any(task.masks[row], task.first_cell, task.end_cell);
     }
-    if (any) attend_keys(task, scratch);
+    const auto rows = std::span(sees).first(block.n_rows);
+    if (std::ranges::none_of(rows, std::identity())) continue;
+    encode_rows(a, block, KeyForm::packed, turn, scratch);
+    for (int row = 0; row < block.n_rows; ++row) {
+      if (!sees[row]) scratch.queries.blank(row);
+    }
+    attend_keys(task, scratch);
   }
 }
 
@@ -352,12 +358,8 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   scratch.exact.find(a.k, a.v, a.call.first_stream + block.stream, a.call.n_kv);
-  for (int index = 0; index < block.n_rows; ++index) {
-    prepare_row(a, block, index, scratch);
-    if (a.k.format().frame_cells() == 0) {
-      encode_query(a.k, block.kv_head, KeyForm::packed, {}, index, scratch.queries);
-    }
-  }
+  for (int index = 0; index < block.n_rows; ++index) prepare_row(a, block, index, scratch);
+  if (a.k.format().frame_cells() == 0) encode_rows(a, block, KeyForm::packed, {}, scratch);
 }
 
 void run_job(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {

@@ -1,8 +1,5 @@
 #include "cache/query_rows.h"
 
-#include <bit>
-#include <cmath>
-
 #include "codec/group_codec.h"
 #include "codec/transform.h"
 
@@ -37,26 +34,6 @@ void for_each_meeting(const PackedTensor& keys, int head, KeyForm form, const Vi
   }
 }
 
-// Codes of 16 numbers: signed bytes around 0 and a scale. |x − x̂| ≤ max|x| / 254; what is left is
-// put in the numbers' place.
-void encode_numbers(std::span<float> numbers, std::int8_t* codes, float middle, float& scale,
-                    float& offset) {
-  float largest = 0;
-  for (const float x : numbers) largest = std::max(largest, std::fabs(x));
-  const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-  scale = largest / 127.0F;
-  int sum = 0;
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    // Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no
-    // cast to an integer may see.
-    const float shifted = numbers[i] * inverse + 12582912.0F;
-    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
-    sum += codes[i];
-    numbers[i] -= scale * static_cast<float>(codes[i]);
-  }
-  offset = -scale * middle * static_cast<float>(sum);
-}
-
 }  // namespace
 
 GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, std::int64_t stream) {
@@ -84,25 +61,30 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
   return turn_of(keys.format().maps->rotation, keys.place_in_frame(cell, head).position);
 }
 
-void encode_query(const PackedTensor& keys, int head, KeyForm form, const Turn& turn, int row,
-                  QueryScratch& scratch) {
+void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
+                    int first_row, int n_rows, QueryScratch& scratch) {
   int n_groups = 0;
   for_each_meeting(keys, head, form,
                    [&](const Meeting& meeting) { n_groups = meeting.number + 1; });
-  std::array<float, max_head_dim + n_place_numbers> room;  // NOLINT(*-member-init): filled below
-  const std::span query{scratch.row(row), static_cast<std::size_t>(keys.head_dim())};
-  const auto numbers = std::span(room).first(static_cast<std::size_t>(n_groups) * group_channels);
-  scratch.lacking[row] = query_into_space(keys.format(), head, turn, query, numbers);
-
-  std::size_t at = static_cast<std::size_t>(row) * max_head_groups;
-  for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
-    if (meeting.bits != 16) {
-      encode_numbers({&room[meeting.number * group_channels], group_channels},
-                     &scratch.codes[at * group_channels], code_middle(meeting.bits),
-                     scratch.scales[at], scratch.offsets[at]);
-    }
-    ++at;
-  });
+  alignas(64) std::array<float, queries_at_once * max_query_channels>
+      room;  // NOLINT(*-member-init)
+  queries_into_space(keys.format(), head, turn,
+                     {scratch.row(first_row), room.data(), n_rows, n_groups * group_channels},
+                     &scratch.lacking[first_row]);
+  for (int i = 0; i < n_rows; ++i) {
+    std::size_t at = static_cast<std::size_t>(first_row + i) * max_head_groups;
+    for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
+      if (meeting.bits != 16) {
+        int sum = 0;
+        scratch.scales[at] = kernels().encode_numbers(
+            &room[i * max_query_channels + meeting.number * group_channels],
+            &scratch.codes[at * group_channels], sum);
+        scratch.offsets[at] =
+            -scratch.scales[at] * code_middle(meeting.bits) * static_cast<float>(sum);
+      }
+      ++at;
+    });
+  }
 }
 
 }  // namespace kvsplit

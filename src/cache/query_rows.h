@@ -45,9 +45,9 @@ std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::i
 /// The turn of the frame that a cell is in; without frames anything.
 Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell);
 
-/// Encodes one row for the keys of a frame, of which `turn` is the turn; formats without frames do
-/// not look at it. What its products with those keys lack goes to `lacking`.
-void encode_query(const PackedTensor& keys, int head, KeyForm form, const Turn& turn, int row,
-                  QueryScratch& scratch);
+/// Encodes up to four rows for the keys of a frame, of which `turn` is the turn; formats without
+/// frames do not look at it. What a row's products with those keys lack goes to `lacking`.
+void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
+                    int first_row, int n_rows, QueryScratch& scratch);
 
 }  // namespace kvsplit

@@ -20,6 +20,8 @@ float sine_of_turns(float u) {
   return x + x * y * p;
 }
 
+constexpr double rounding = 0x1.8p52;  // doubles of its size are integers
+
 }  // namespace
 
 Rotation rotation_of(const RopeParameters& rope) {
@@ -53,7 +55,8 @@ Turn turn_of(const Rotation& rotation, int position) {
   Turn turn;  // NOLINT(*-member-init): as many planes as there are
   for (std::size_t i = 0; i < rotation.angles.size(); ++i) {
     const double turns = position * (rotation.angles[i] * (0.5 / std::numbers::pi));
-    const auto part = static_cast<float>(turns - std::nearbyint(turns));  // -1/2 … 1/2
+    const double nearest = (turns + rounding) - rounding;
+    const auto part = static_cast<float>(turns - nearest);  // -1/2 … 1/2
     const float size = std::fabs(part);
     turn.sin[i] = sine_of_turns(size > 0.25F ? std::copysign(0.5F - size, part) : part);
     turn.cos[i] = sine_of_turns(0.25F - size);

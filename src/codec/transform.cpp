@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <numeric>
 
-#include "kernels/attend.h"
-
 namespace kvsplit {
 namespace {
 
@@ -93,19 +91,24 @@ void value_out_of_space(const RowFormat& format, int head, std::span<float> numb
   add(numbers, map->mean);
 }
 
-float query_into_space(const RowFormat& format, int head, const Turn& frame,
-                       std::span<const float> query, std::span<float> numbers) {
-  const HeadMap* const map = map_of(format, head);
-  if (map == nullptr) {
-    std::ranges::copy(query, numbers.begin());
-    return 0;
+void queries_into_space(const RowFormat& format, int head, const Turn& frame, QueryMap map,
+                        float* lacking) {
+  std::fill_n(lacking, map.n_rows, 0.0F);
+  const HeadMap* const head_map = map_of(format, head);
+  const auto n = static_cast<int>(head_map == nullptr ? map.n_out : head_map->mean.size());
+  std::array<float, queries_at_once * max_query_channels> turned;  // NOLINT(*-member-init)
+  float* row = head_map == nullptr ? map.out : turned.data();
+  for (int i = 0; i < map.n_rows; ++i, row += max_query_channels) {
+    std::copy_n(map.in + i * max_query_channels, n, row);
+    if (head_map == nullptr) continue;
+    if (format.frame_cells() > 0)
+      turn_head(format.maps->rotation, frame, {row, head_map->mean.size()}, -1);
+    lacking[i] = std::transform_reduce(row, row + n, head_map->mean.begin(), 0.0F);
   }
-  Room room;  // NOLINT(*-member-init): filled as far as read
-  const std::span<float> turned = std::span(room).first(query.size());
-  std::ranges::copy(query, turned.begin());
-  if (format.frame_cells() > 0) turn_head(format.maps->rotation, frame, turned, -1);
-  multiply(map->query, turned, numbers);
-  return std::inner_product(turned.begin(), turned.end(), map->mean.begin(), 0.0F);
+  if (head_map == nullptr) return;
+  map.in = turned.data();
+  kernels().map_queries(head_map->query.data(), n, static_cast<int>(head_map->query.size()) / n,
+                        map);
 }
 
 }  // namespace kvsplit

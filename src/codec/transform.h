@@ -3,6 +3,7 @@
 #include <span>
 
 #include "codec/row_format.h"
+#include "kernels/attend.h"
 
 // Heads are encoded in a space of their own. Without a plan that is a Hadamard transform, which
 // spreads outlier channels over all of them and costs nothing at read time but the same turn of the
@@ -26,10 +27,12 @@ void add_place(const RowFormat& format, int head, std::int32_t cell, float sign,
                std::span<float> numbers);
 /// The same for values, which know no frames: a row, or a sum of rows whose weights add up to 1.
 void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
-/// A query, transformed already, for keys in that space: with frames first 16 numbers for places,
-/// then those of the first groups, as many as there is room for; `frame`: the turn of the keys'
-/// frame. Returns what products with them lack.
-float query_into_space(const RowFormat& format, int head, const Turn& frame,
-                       std::span<const float> query, std::span<float> numbers);
+inline constexpr int queries_at_once = 4;
+
+/// Up to four queries for keys in that space: with frames first 16 numbers for places, then those of
+/// the first groups, n_out in all; `frame`: the turn of the keys' frame. What a query's products
+/// with them lack goes to `lacking`. Formats without a plan take queries as they are.
+void queries_into_space(const RowFormat& format, int head, const Turn& frame, QueryMap map,
+                        float* lacking);
 
 }  // namespace kvsplit

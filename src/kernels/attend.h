@@ -94,6 +94,14 @@ struct AttendTask {
   KernelScratch* scratch = nullptr;
 };
 
+/// Rows [n_rows, max_query_channels], and what a matrix makes of them: n_out numbers of each, a
+/// multiple of 16.
+struct QueryMap {
+  const float* in = nullptr;
+  float* out = nullptr;
+  int n_rows = 0, n_out = 0;
+};
+
 /// Everything that exists once per instruction set.
 struct KernelTable {
   const char* name;
@@ -102,6 +110,11 @@ struct KernelTable {
   /// out[n_out] = in[n] · the first n_out columns of matrix[n, n_columns]; multiples of 16.
   void (*multiply)(const float* matrix, int n, int n_columns, int n_out, const float* in,
                    float* out);
+  /// Of each row of the map the same, up to rounding: cheap where there are several.
+  void (*map_queries)(const float* matrix, int n, int n_columns, const QueryMap& map);
+  /// 16 numbers as signed bytes around 0 times a scale, which is returned: |x − x̂| ≤ max|x| / 254.
+  /// What is left is put in the numbers' place.
+  float (*encode_numbers)(float* numbers, std::int8_t* codes, int& sum_of_codes);
 };
 
 /// Compiled in, best first, whether this processor has them or not.

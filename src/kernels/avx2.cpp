@@ -24,7 +24,11 @@ namespace {
 
 #include "kernels/generic/end_target.h"
 
-const kvsplit::KernelTable kvsplit::avx2_table{"avx2", [] { return cpu_features().avx2; },
-                                               avx2::attend, avx2::multiply};
+const kvsplit::KernelTable kvsplit::avx2_table{"avx2",
+                                               [] { return cpu_features().avx2; },
+                                               avx2::attend,
+                                               avx2::multiply,
+                                               avx2::map_queries,
+                                               avx2::encode_numbers};
 
 #endif

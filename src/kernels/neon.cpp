@@ -18,7 +18,8 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::neon
 
-const kvsplit::KernelTable kvsplit::neon_table{"neon", [] { return true; }, neon::attend,
-                                               neon::multiply};
+const kvsplit::KernelTable kvsplit::neon_table{
+    "neon",         [] { return true; }, neon::attend,
+    neon::multiply, neon::map_queries,   neon::encode_numbers};
 
 #endif

@@ -13,5 +13,6 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::scalar
 
-const kvsplit::KernelTable kvsplit::scalar_table{"scalar", [] { return true; }, scalar::attend,
-                                                 scalar::multiply};
+const kvsplit::KernelTable kvsplit::scalar_table{
+    "scalar",         [] { return true; }, scalar::attend,
+    scalar::multiply, scalar::map_queries, scalar::encode_numbers};

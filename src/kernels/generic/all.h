@@ -8,5 +8,6 @@
 #include "kernels/generic/softmax.h"
 #include "kernels/generic/accumulate.h"
 #include "kernels/generic/attend.h"
+#include "kernels/generic/encode.h"
 #include "kernels/generic/multiply.h"
 // clang-format on

@@ -1,0 +1,51 @@
+// Queries for the keys of a plan: mapped into their space, and made codes.
+
+// N rows of `in` times B vectors of columns, so that each load of the matrix serves N rows.
+template <int N, int B>
+inline void map_block(const float* matrix, int n, int n_columns, const QueryMap& map, int first_row,
+                      int first_column) {
+  const float* const in = map.in + first_row * max_query_channels;
+  F32 sums[N][B];
+  for (auto& of_row : sums) {
+    for (F32& sum : of_row) sum = splat(0.0F);
+  }
+  for (int i = 0; i < n; ++i, matrix += n_columns) {
+    F32 row[B];
+    for (int b = 0; b < B; ++b) row[b] = load(matrix + first_column + b * lanes);
+    for (int r = 0; r < N; ++r) {
+      const F32 x = splat(in[r * max_query_channels + i]);
+      for (int b = 0; b < B; ++b) sums[r][b] = multiply_add(x, row[b], sums[r][b]);
+    }
+  }
+  for (int r = 0; r < N; ++r) {
+    float* const out = map.out + (first_row + r) * max_query_channels + first_column;
+    for (int b = 0; b < B; ++b) store(out + b * lanes, sums[r][b]);
+  }
+}
+
+void map_queries(const float* matrix, int n, int n_columns, const QueryMap& map) {
+  in_batches<4>(map.n_rows, [&](auto rows, int first_row) {
+    in_batches<2>(map.n_out / lanes, [&](auto columns, int first) {
+      map_block<decltype(rows)::n, decltype(columns)::n>(matrix, n, n_columns, map, first_row,
+                                                         first * lanes);
+    });
+  });
+}
+
+// Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no cast to
+// an integer may see.
+float encode_numbers(float* numbers, std::int8_t* codes, int& sum_of_codes) {
+  const F32 x = load(numbers);
+  const float most = largest(maximum(x, splat(0.0F) - x));
+  const float inverse = most > 0 ? 127.0F / most : 0.0F;
+  const float scale = most / 127.0F;
+  int sum = 0;
+  for (int i = 0; i < lanes; ++i) {
+    const float shifted = numbers[i] * inverse + rounding;
+    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
+    sum += codes[i];
+    numbers[i] -= scale * static_cast<float>(codes[i]);
+  }
+  sum_of_codes = sum;
+  return scale;
+}
