@@ -33,10 +33,10 @@ struct Batch {
     call.n_tokens = n_tokens;
     call.n_kv = n_cells;
     call.q = q.data();
-    call.q_token_stride = model.head_dim * sizeof(float);
-    call.q_head_stride = call.q_token_stride * n_tokens;
+    call.q_strides.token = model.head_dim * sizeof(float);
+    call.q_strides.head = call.q_strides.token * n_tokens;
     call.mask = mask.data();
-    call.mask_token_stride = n_cells * sizeof(Half);
+    call.mask_strides.token = n_cells * sizeof(Half);
     call.scale = 1.0F / std::sqrt(static_cast<float>(model.head_dim));
     call.out = out.data();
   }

@@ -29,7 +29,7 @@ void write_random_rows(PackedTensor& tensor) {
 RowFormat uniform(const Model& model, Side side, int bits) {
   Precision precision;
   precision.k_bits = precision.v_bits = bits;
-  return Plan(precision).format(0, side, model.n_channels(), false);
+  return plan_format(precision, 0, side, model.n_channels(), false);
 }
 
 RowFormat mixed(const Model& model, Side side, int bits) {

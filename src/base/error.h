@@ -1,7 +1,6 @@
 #pragma once
 
 #include <stdexcept>
-#include <string>
 
 namespace kvsplit {
 
@@ -9,8 +8,7 @@ namespace kvsplit {
 /// The message is one line that names what, where, expected and found, and how to mend it.
 /// Thrown at the borders only; never in the hot path and never through the host's callbacks.
 class Error : public std::runtime_error {
- public:
-  explicit Error(const std::string& message) : std::runtime_error(message) {}
+  using std::runtime_error::runtime_error;
 };
 
 }  // namespace kvsplit

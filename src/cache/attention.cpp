@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cassert>
 #include <cmath>
@@ -75,11 +76,6 @@ RowBlock row_block(const Division& d, int row_job) {
           .kv_head = row_job / d.n_blocks % d.n_kv_heads,
           .first_row = first_row,
           .n_rows = std::min(max_query_rows, d.rows_per_head - first_row)};
-}
-
-template <typename T>
-const T* offset_bytes(const T* base, std::size_t bytes) {
-  return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(base) + bytes);
 }
 
 // ALiBi (arXiv 2108.12409): head h of n adds slope(h) · mask; slopes are powers of 2^(−max_bias/n),
@@ -159,19 +155,13 @@ QueryPlace query_place(const Attention& a, const RowBlock& block, int index) {
 void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
   const AttentionCall& call = a.call;
   const auto [token, head] = query_place(a, block, index);
-  const float* q = offset_bytes(call.q, token * call.q_token_stride + head * call.q_head_stride +
-                                            block.stream * call.q_stream_stride);
+  const float* const q = call.query(block.stream, head, token);
   const float scale = call.softcap != 0 ? call.scale / call.softcap : call.scale * log2_e;
   std::transform(q, q + a.k.head_dim(), scratch.queries.row(index),
                  [scale](float x) { return x * scale; });
   transform_head(a.k.format().transform,
                  {scratch.queries.row(index), static_cast<std::size_t>(a.k.head_dim())});
-  scratch.masks[index] =
-      call.mask == nullptr
-          ? nullptr
-          : offset_bytes(call.mask, token * call.mask_token_stride +
-                                        head % call.mask_heads * call.mask_head_stride +
-                                        block.stream % call.mask_streams * call.mask_stream_stride);
+  scratch.masks[index] = call.mask_row(block.stream, head, token);
   scratch.slopes[index] = log2_e * alibi_slope(call.max_bias, head, call.n_heads);
 }
 
@@ -321,8 +311,7 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
   }
   for (float& x : out) x *= factor;
   value_out_of_space(a.v.format(), block.kv_head, out);
-  const std::size_t at =
-      (static_cast<std::size_t>(block.stream) * a.call.n_tokens + token) * a.call.n_heads + head;
+  const std::size_t at = (block.stream * a.call.n_tokens + token) * a.call.n_heads + head;
   std::ranges::copy(out, a.call.out + at * out.size());
 }
 
@@ -330,11 +319,9 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
 // the whole call.
 float* partial(const Attention& a, const RowBlock& block, int index, int piece) {
   const std::size_t row =
-      (static_cast<std::size_t>(block.stream) * a.division.n_kv_heads + block.kv_head) *
-          a.division.rows_per_head +
+      (block.stream * a.division.n_kv_heads + block.kv_head) * a.division.rows_per_head +
       block.first_row + index;
-  return a.workspace.partials.get() +
-         (row * a.division.n_pieces + piece) * static_cast<std::size_t>(a.v.head_dim() + 2);
+  return a.workspace.partials.get() + (row * a.division.n_pieces + piece) * (a.v.head_dim() + 2);
 }
 
 void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {

@@ -1,17 +1,24 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "base/worker.h"
 #include "cache/packed_tensor.h"
 
 namespace kvsplit {
 
-/// What the host asks of attention, free of the host's types. All strides are bytes.
+/// Bytes from one to the next.
+struct Strides {
+  std::size_t token = 0, head = 0, stream = 0;
+
+  std::size_t to(int at_stream, int at_head, int at_token) const {
+    return at_stream * stream + at_head * head + at_token * token;
+  }
+};
+
+/// What the host asks of attention, free of the host's types.
 ///   out[s, t, h] = Σ_c v[s, c] ·
 ///       softmax_c(softcap(scale · q[s, t, h] · k[s, c]) + slope(h) · mask[t, c])
 struct AttentionCall {
@@ -23,12 +30,12 @@ struct AttentionCall {
   std::int64_t n_kv = 0;  ///< cells looked at in each stream, from its first
 
   const float* q = nullptr;  ///< [n_streams, n_heads, n_tokens, head_dim_k]
-  std::size_t q_token_stride = 0, q_head_stride = 0, q_stream_stride = 0;
+  Strides q_strides;
 
   /// f16 [mask_streams, mask_heads, n_tokens, n_kv]; -inf = not visible; null = all visible.
   /// Heads and streams beyond its own count wrap around.
-  const std::uint16_t* mask = nullptr;
-  std::size_t mask_token_stride = 0, mask_head_stride = 0, mask_stream_stride = 0;
+  const Half* mask = nullptr;
+  Strides mask_strides;
   int mask_heads = 1, mask_streams = 1;
 
   float scale = 1.0F;
@@ -37,6 +44,15 @@ struct AttentionCall {
   const float* sinks = nullptr;  ///< [n_heads] a logit that takes part in the sum only; or null
 
   float* out = nullptr;  ///< [n_streams, n_tokens, n_heads, head_dim_v], contiguous
+
+  const float* query(int stream, int head, int token) const {
+    return bytes_on(q, q_strides.to(stream, head, token));
+  }
+  /// [n_kv]; null = all visible.
+  const Half* mask_row(int stream, int head, int token) const {
+    if (mask == nullptr) return nullptr;
+    return bytes_on(mask, mask_strides.to(stream % mask_streams, head % mask_heads, token));
+  }
 };
 
 /// Working memory of attention for all threads of one backend: a fixed amount per thread, and a

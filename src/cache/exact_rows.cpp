@@ -21,9 +21,7 @@ GroupLayout layout_for(const RowFormat& format) {
 
 std::size_t ExactRows::bytes(const RowFormat& format, std::int64_t n_streams) {
   if (format.n_slots() == 0) return 0;
-  return static_cast<std::size_t>(n_streams) * format.group_bits.size() *
-             layout_for(format).tile_bytes +
-         scales_read;
+  return n_streams * format.group_bits.size() * layout_for(format).tile_bytes + scales_read;
 }
 
 ExactRows::ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory)
@@ -71,8 +69,7 @@ int ExactRows::put(CellPlace place, std::int32_t position, std::int32_t since, i
 ExactRows::Mark ExactRows::mark(CellPlace place) const {
   const int slot = find(place);
   if (slot < 0) return {};
-  return {static_cast<std::uint8_t>(slot + 1),
-          slots(place.stream)[static_cast<std::size_t>(slot)].position};
+  return {static_cast<std::uint8_t>(slot + 1), slots(place.stream)[slot].position};
 }
 
 int ExactRows::claim(CellPlace place, Mark mark) {

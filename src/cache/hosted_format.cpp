@@ -70,8 +70,7 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   Precision precision = precision_for(nominal, chosen, format.note);
   format.precision = precision;
   const auto rows_if = [&](bool host_rotates) {
-    return Plan(precision).format(nominal.layer, nominal.side, static_cast<int>(nominal.n_channels),
-                                  host_rotates);
+    return plan_format(precision, nominal.layer, nominal.side, nominal.n_channels, host_rotates);
   };
   format.rows = rows_if(nominal.host_rotates());
   if (nominal.host_rotates()) format.rows_unless_rotated = rows_if(false);
@@ -79,7 +78,10 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
   if (nominal.type == "bf16" && format.rows->group_bits.front() == 16) {
     return as_it_is("bf16 has 16 bits itself");
   }
-  if (format.rows->n_slots() > 0 && !RowImage::has_room(*format.rows, nominal.row_bytes)) {
+  const auto mark_for = [&](const RowFormat& rows) {
+    return RowImage::mark_for(rows, nominal.row_bytes);
+  };
+  if (format.rows->n_slots() > 0 && mark_for(*format.rows) != RowImage::Mark::trailer) {
     precision.sinks = precision.window = 0;
     format.rows = rows_if(nominal.host_rotates());
     format.note = "rows too short for exact ones";
@@ -88,7 +90,7 @@ HostedFormat choose_format(const NominalRows& nominal, const std::optional<Preci
     return as_it_is(std::to_string(nominal.cells.kv_size) + " cells need less unpacked");
   }
   for (std::optional<RowFormat>* const rows : {&format.rows, &format.rows_unless_rotated}) {
-    if (*rows) (*rows)->even_scales = RowImage::needs_even_scales(**rows, nominal.row_bytes);
+    if (*rows) (*rows)->even_scales = mark_for(**rows) == RowImage::Mark::scales;
   }
   return format;
 }

@@ -42,7 +42,7 @@ std::string HostedTensor::bind_heads(std::int64_t head_dim) {
 void HostedTensor::unpack(const std::string& reason) {
   Pages rows(nominal_.bytes());
   const bool is_f16 = nominal_.type == "f16" && image_->raw_bytes() == nominal_.row_bytes;
-  if ((restored_ && !is_f16) || n_refused_ != static_cast<std::int64_t>(kept_.size())) {
+  if ((restored_ && !is_f16) || std::ranges::count(refused_, true) != std::ssize(kept_)) {
     throw Error(name() + ": " + reason + ", and a session was restored before that was known");
   }
   if (restored_) load(0, {rows.data(), rows.size()});
@@ -125,7 +125,7 @@ bool HostedTensor::copy_stream(std::size_t from_offset, std::size_t to_offset, s
   const auto to = static_cast<std::int64_t>(to_offset / stream);
   packed_->copy_stream(from, to);
   for (std::int64_t cell = 0; cell < kv_size && !refused_.empty(); ++cell) {
-    mark(to * kv_size + cell, refused_[static_cast<std::size_t>(from * kv_size + cell)]);
+    mark(to * kv_size + cell, refused_[from * kv_size + cell]);
   }
   return true;
 }
@@ -134,20 +134,14 @@ void HostedTensor::cleared() {
   own_rows_.zero();
   if (packed_) packed_->forget_exact();
   refused_.clear();
-  n_refused_ = 0;
   kept_.clear();
   restored_ = false;
 }
 
 void HostedTensor::mark(std::int64_t row, bool refused) {
   kept_.erase(row);
-  if (refused_.empty()) {
-    if (!refused) return;
-    refused_.resize(static_cast<std::size_t>(nominal_.cells.n_rows()));
-  }
-  auto&& marked = refused_[static_cast<std::size_t>(row)];
-  n_refused_ += static_cast<int>(refused) - static_cast<int>(marked);
-  marked = refused;
+  if (refused && refused_.empty()) refused_.resize(nominal_.cells.n_rows());
+  if (!refused_.empty()) refused_[row] = refused;
 }
 
 bool HostedTensor::write(const WriteCall& call, Worker worker) {
@@ -158,22 +152,19 @@ bool HostedTensor::write(const WriteCall& call, Worker worker) {
   if (Tap* const watching = tap(); watching != nullptr && worker.index == 0) {
     watching->rows(nominal_, call);
   }
-  if (worker.index == 0 && n_refused_ > 0) {
+  if (worker.index == 0 && !refused_.empty()) {
     for (const std::int64_t row : call.rows) mark(row, false);
   }
   return true;
 }
 
 bool HostedTensor::sees_refused(const AttentionCall& call) const {
-  if (n_refused_ == 0) return false;
+  if (refused_.empty()) return false;
   const auto visible = [&call](int stream, std::int64_t cell) {
     if (call.mask == nullptr) return true;
     for (int head = 0; head < call.mask_heads; ++head) {
       for (int token = 0; token < call.n_tokens; ++token) {
-        const auto* const row = reinterpret_cast<const std::byte*>(call.mask) +
-                                stream % call.mask_streams * call.mask_stream_stride +
-                                head * call.mask_head_stride + token * call.mask_token_stride;
-        if (reinterpret_cast<const Half*>(row)[cell] != half_minus_infinity) return true;
+        if (call.mask_row(stream, head, token)[cell] != half_minus_infinity) return true;
       }
     }
     return false;
@@ -181,7 +172,7 @@ bool HostedTensor::sees_refused(const AttentionCall& call) const {
   for (int stream = 0; stream < call.n_streams; ++stream) {
     const std::int64_t first = (call.first_stream + stream) * nominal_.cells.kv_size;
     for (std::int64_t cell = 0; cell < call.n_kv; ++cell) {
-      if (refused_[static_cast<std::size_t>(first + cell)] && visible(stream, cell)) return true;
+      if (refused_[first + cell] && visible(stream, cell)) return true;
     }
   }
   return false;

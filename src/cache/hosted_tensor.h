@@ -90,7 +90,6 @@ class HostedTensor {
   Pages own_rows_;
   std::vector<bool> refused_;                            ///< empty: none ever was
   std::map<std::int64_t, std::vector<std::byte>> kept_;  ///< foreign rows, see store()
-  std::int64_t n_refused_ = 0;
 };
 
 /// Tells keys and values of one attention their head sizes. Returns "" or why what is packed of

@@ -21,16 +21,14 @@ TileLayout layout_of(const RowFormat& format, CellShape cells) {
 // How many frames a stream has in all heads.
 std::size_t frames_per_stream(const RowFormat& format, CellShape cells) {
   const int n = format.frame_cells();
-  return n == 0 ? 0
-                : static_cast<std::size_t>((cells.kv_size + n - 1) / n) * format.maps->heads.size();
+  return n == 0 ? 0 : (cells.kv_size + n - 1) / n * format.maps->heads.size();
 }
 
 }  // namespace
 
 std::size_t PackedTensor::bytes(const RowFormat& format, CellShape cells) {
   return layout_of(format, cells).bytes + ExactRows::bytes(format, cells.n_streams) +
-         static_cast<std::size_t>(cells.n_streams) * frames_per_stream(format, cells) *
-             sizeof(std::int32_t);
+         cells.n_streams * frames_per_stream(format, cells) * sizeof(std::int32_t);
 }
 
 PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::byte* memory)
@@ -66,8 +64,7 @@ std::span<const GroupLayout> PackedTensor::head_groups(int head) const {
 }
 
 std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) const {
-  return memory_ + group.offset +
-         static_cast<std::size_t>(stream * tiles_per_stream(cells_)) * group.tile_stride;
+  return memory_ + group.offset + stream * tiles_per_stream(cells_) * group.tile_stride;
 }
 
 GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at) const {
@@ -143,8 +140,7 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
   const std::int64_t share = std::max(tile_rows, format_.frame_cells());
   const bool positioned = frames_ != nullptr && call.positions != nullptr && !call.edits;
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
-    const auto* values = reinterpret_cast<const float*>(
-        reinterpret_cast<const std::byte*>(call.values) + i * call.row_stride);
+    const float* values = bytes_on(call.values, i * call.row_stride);
     const CellPlace at = place(call.rows[i]);
     const int slot = slots.empty() ? exact_.find(at) : slots[i];
     for (int head = 0; head < n_heads(); ++head, values += head_dim_) {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/worker.h"
 #include "cache/exact_rows.h"
@@ -24,6 +23,12 @@ struct CellShape {
 
   std::int64_t n_rows() const { return kv_size * n_streams; }
 };
+
+/// `place`, so many bytes on: strides are bytes, as the host has them.
+template <class T>
+const T* bytes_on(const T* place, std::size_t n_bytes) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(place) + n_bytes);
+}
 
 /// Rows to be encoded: values [rows.size(), n_channels], `row_stride` bytes from row to row.
 struct WriteCall {

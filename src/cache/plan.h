@@ -1,27 +1,15 @@
 #pragma once
 
-#include <utility>
-
 #include "cache/precision.h"
 #include "codec/row_format.h"
 
 namespace kvsplit {
 
-/// Gives every layer and side its format. Today all layers are alike (a uniform plan of one
-/// Precision); a calibrated plan answers the same question from its file.
-class Plan {
- public:
-  explicit Plan(Precision precision) : precision_(std::move(precision)) {}
-
-  /// Format of the rows of `layer`'s keys or values, `n_channels` numbers wide (all KV heads).
-  /// `host_rotates`: the host turns rows by a Hadamard itself before we see them (llama.cpp does
-  /// where the nominal cache type is quantised); turning twice would undo it, so we do not.
-  RowFormat format(int layer, Side side, int n_channels, bool host_rotates) const;
-
-  const Precision& precision() const { return precision_; }
-
- private:
-  Precision precision_;
-};
+/// The format of the rows of `layer`'s keys or values, `n_channels` numbers wide (all KV heads).
+/// All layers are alike but where the precision names a calibrated plan, whose file then answers.
+/// `host_rotates`: the host turns rows by a Hadamard itself before we see them (llama.cpp does
+/// where the nominal cache type is quantised); turning twice would undo it, so we do not.
+RowFormat plan_format(const Precision& precision, int layer, Side side, int n_channels,
+                      bool host_rotates);
 
 }  // namespace kvsplit

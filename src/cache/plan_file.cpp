@@ -27,24 +27,28 @@ struct SideHeader {
 };
 
 template <typename T>
-void put(std::string& bytes, std::span<const T> numbers) {
-  bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes());
+void put(std::string& bytes, const std::vector<T>& numbers) {
+  bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(T));
+}
+
+template <typename T>
+void put(std::string& bytes, const T& one) {
+  bytes.append(reinterpret_cast<const char*>(&one), sizeof(one));
 }
 
 void put_side(std::string& bytes, const PlannedSide& side) {
   const auto count = [](auto n) { return static_cast<std::uint32_t>(n); };
-  const SideHeader header{count(side.heads.size()), count(side.head_dim), count(side.frame_cells),
-                          count(side.rotation.angles.size()), side.rotation.neighbours};
-  put<SideHeader>(bytes, {&header, 1});
-  put<float>(bytes, side.rotation.angles);
+  put(bytes, SideHeader{count(side.heads.size()), count(side.head_dim), count(side.frame_cells),
+                        count(side.rotation.angles.size()), side.rotation.neighbours});
+  put(bytes, side.rotation.angles);
   for (const PlannedHead& head : side.heads) {
-    put<float>(bytes, head.mean);
-    put<float>(bytes, head.base);
-    put<float>(bytes, head.place_basis);
-    put<float>(bytes, head.variance);
+    put(bytes, head.mean);
+    put(bytes, head.base);
+    put(bytes, head.place_basis);
+    put(bytes, head.variance);
     std::vector<Half> into(head.into.size());
     std::ranges::transform(head.into, into.begin(), float_to_half);
-    put<Half>(bytes, into);
+    put(bytes, into);
   }
 }
 
@@ -127,18 +131,15 @@ std::vector<int> share_bits(std::span<const float> variances, int bits, bool who
 void write_plan(const std::string& file, const PlanOrigin& origin,
                 std::span<const PlannedLayer> layers) {
   std::string bytes(magic);
-  put<std::uint64_t>(bytes, {&origin.model, 1});
-  const auto made_bytes = static_cast<std::uint32_t>(origin.made.size());
-  put<std::uint32_t>(bytes, {&made_bytes, 1});
+  put(bytes, origin.model);
+  put(bytes, static_cast<std::uint32_t>(origin.made.size()));
   bytes += origin.made;
-  const auto n_layers = static_cast<std::uint32_t>(layers.size());
-  put<std::uint32_t>(bytes, {&n_layers, 1});
+  put(bytes, static_cast<std::uint32_t>(layers.size()));
   for (const PlannedLayer& layer : layers) {
     put_side(bytes, layer.keys);
     put_side(bytes, layer.values);
   }
-  const std::uint64_t hash = fnv1a(bytes);
-  put<std::uint64_t>(bytes, {&hash, 1});
+  put(bytes, fnv1a(bytes));
   std::ofstream out(file, std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!out.flush()) throw Error(file + ": cannot be written");

@@ -25,13 +25,6 @@
 // whatever precision is asked for, so that one plan serves all.
 namespace kvsplit {
 
-struct PlannedHead {
-  std::vector<float> mean;
-  std::vector<float> base;         ///< keys with frames: mean before they are rotated
-  std::vector<float> place_basis;  ///< HeadMap's
-  std::vector<float> variance, into;
-};
-
 struct PlannedSide {
   int head_dim = 0;
   int frame_cells = 0;

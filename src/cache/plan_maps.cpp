@@ -23,8 +23,7 @@ std::vector<float> numbers_of(const Matrix& matrix) {
 // The largest short scale reaches eight times a group's standard deviation; that scales reach as
 // far whatever the width is how their codes are made.
 std::vector<int> scale_bases(const std::vector<float>& variances) {
-  const float mean = std::accumulate(variances.begin(), variances.end(), 0.0F) /
-                     static_cast<float>(variances.size());
+  const float mean = std::accumulate(variances.begin(), variances.end(), 0.0F) / variances.size();
   std::vector<int> bases;
   for (const float variance : variances) {
     const float reach = 8 * std::sqrt(std::max(variance / mean, 1e-8F));
@@ -49,7 +48,6 @@ Matrix place_means(const PlannedSide& side, const PlannedHead& head) {
 void make_places(const PlannedSide& side, const PlannedHead& head, const Matrix& query,
                  HeadMap& map) {
   const Matrix basis = as_matrix(head.place_basis, side.head_dim).transpose();
-  map.place_basis = head.place_basis;
   map.places = numbers_of(place_means(side, head) * basis);
   map.place_tiles.resize(static_cast<std::size_t>(side.frame_cells / tile_rows) * place_tile_bytes);
   for (int cell = 0; cell < side.frame_cells; ++cell) {
@@ -68,11 +66,9 @@ HeadMap make_map(const PlannedSide& side, const PlannedHead& head) {
   const Matrix back = as_matrix(head.into, side.head_dim).cast<double>().inverse().cast<float>();
   const Matrix query = back.transpose();
   HeadMap map;
-  map.into = head.into;
+  static_cast<PlannedHead&>(map) = head;
   map.back = numbers_of(back);
   map.query = numbers_of(query);
-  map.mean = head.mean;
-  map.variance = head.variance;
   map.scale_bases = scale_bases(head.variance);
   if (side.frame_cells > 0) make_places(side, head, query, map);
   return map;

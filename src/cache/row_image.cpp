@@ -25,28 +25,20 @@ Trailer trailer(std::uint64_t fingerprint) {
 
 }  // namespace
 
-bool RowImage::needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes) {
-  return mark_for(format, nominal_row_bytes - tile_layout(format, 1).raw_row_bytes) == Mark::scales;
-}
-
-bool RowImage::has_room(const RowFormat& format, std::size_t nominal_row_bytes) {
-  return tile_layout(format, 1).raw_row_bytes + trailer_bytes <= nominal_row_bytes;
-}
-
-RowImage::Mark RowImage::mark_for(const RowFormat& format, std::size_t free_bytes) {
-  if (free_bytes >= trailer_bytes) return Mark::trailer;
+RowImage::Mark RowImage::mark_for(const RowFormat& format, std::size_t nominal_row_bytes) {
+  const std::size_t raw_bytes = tile_layout(format, 1).raw_row_bytes;
+  if (raw_bytes + trailer_bytes <= nominal_row_bytes) return Mark::trailer;
   const bool coded = std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });
   return coded ? Mark::scales : Mark::none;
 }
 
 RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)
-    : bytes_(nominal_row_bytes), fingerprint_(format.fingerprint()) {
+    : fingerprint_(format.fingerprint()), mark_(mark_for(format, nominal_row_bytes)) {
   const TileLayout layout = tile_layout(format, 1);
   raw_bytes_ = layout.raw_row_bytes;
   for (const GroupLayout& group : layout.groups) {
     if (group.coded()) scales_.push_back(group.raw_offset + group.raw_code_bytes());
   }
-  mark_ = mark_for(format, bytes_ - raw_bytes_);
   assert(mark_ != Mark::scales || format.even_scales);
 }
 
@@ -68,8 +60,9 @@ void RowImage::seal(std::span<std::byte> image) const {
 
 bool RowImage::open(std::span<std::byte> image) const {
   if (all_zero(image)) return true;
-  const bool has_trailer = bytes_ >= trailer_bytes && std::memcmp(image.last(trailer_bytes).data(),
-                                                                  magic.data(), magic.size()) == 0;
+  const bool has_trailer =
+      image.size() >= trailer_bytes &&
+      std::memcmp(image.last(trailer_bytes).data(), magic.data(), magic.size()) == 0;
   if (mark_ == Mark::none) return !has_trailer;
   if (mark_ == Mark::trailer) {
     return has_trailer && std::ranges::equal(image.last(trailer_bytes), trailer(fingerprint_));

@@ -21,17 +21,14 @@ namespace kvsplit {
 /// A nominal row of zeros is a packed row of zero bytes in any of them.
 class RowImage {
  public:
-  /// Whether nominal rows leave no room for a mark beside raw ones, so that `format` needs even
-  /// scales.
-  static bool needs_even_scales(const RowFormat& format, std::size_t nominal_row_bytes);
-
-  /// Whether a raw row and a mark beside it fit.
-  static bool has_room(const RowFormat& format, std::size_t nominal_row_bytes);
+  /// Where a row is marked: beside the raw row, where there is room; in its scales, which must be
+  /// even ones then; or not at all.
+  enum class Mark { trailer, scales, none };
+  static Mark mark_for(const RowFormat& format, std::size_t nominal_row_bytes);
 
   /// The raw row of `format` must fit into nominal_row_bytes.
   RowImage(const RowFormat& format, std::size_t nominal_row_bytes);
 
-  std::size_t bytes() const { return bytes_; }
   std::size_t raw_bytes() const { return raw_bytes_; }
 
   /// Marks an image whose first raw_bytes() hold a raw row.
@@ -40,13 +37,8 @@ class RowImage {
   bool open(std::span<std::byte> image) const;
 
  private:
-  enum class Mark { trailer, scales, none };
-
-  static Mark mark_for(const RowFormat& format, std::size_t free_bytes);
-
   bool scale_mark(std::size_t scale) const;
 
-  std::size_t bytes_;
   std::size_t raw_bytes_;
   std::uint64_t fingerprint_;
   Mark mark_;

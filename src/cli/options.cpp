@@ -114,7 +114,7 @@ int n_windows(const TextOptions& options, const host::Model& model, std::size_t 
     throw Error(
         fmt::format("-c {}: the model was made for {} tokens", options.context, model.n_context()));
   }
-  const int n = measure::windows_in(n_tokens, options.context);
+  const int n = static_cast<int>(n_tokens / options.context);
   if (n == 0) {
     throw Error(fmt::format("{}: {} tokens, a window has {}: take a longer text or a smaller -c",
                             options.text, n_tokens, options.context));

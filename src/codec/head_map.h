@@ -11,7 +11,7 @@ namespace kvsplit {
 
 inline constexpr int n_place_numbers = 16;  ///< what describes a place in a frame
 
-/// The space in which the rows of one head are encoded:
+/// What a plan's file says of the space in which the rows of one head are encoded:
 ///
 ///   z = T · (R(−p) · x − mean) − B · place[c]
 ///
@@ -19,18 +19,23 @@ inline constexpr int n_place_numbers = 16;  ///< what describes a place in a fra
 /// mean before they are rotated; what is left of it in a frame turns with the cell c in the frame,
 /// and B · place[c] is the best that 16 numbers can say of it. Each matrix lies as it is
 /// multiplied: row i is what number i of the input adds to the output.
-struct HeadMap {
-  std::vector<float> into;  ///< Tᵀ, [head_dim, head_dim]
+struct PlannedHead {
+  std::vector<float> into;         ///< Tᵀ, [head_dim, head_dim]
+  std::vector<float> mean;         ///< [head_dim]
+  std::vector<float> variance;     ///< [head_dim / 16] of the numbers of each group, falling
+  std::vector<float> base;         ///< keys with frames: [head_dim] mean before they are rotated
+  std::vector<float> place_basis;  ///< Bᵀ, [16, head_dim]
+};
+
+/// The same, ready for use.
+struct HeadMap : PlannedHead {
   std::vector<float> back;  ///< (T^-1)ᵀ
   /// What queries are multiplied by, as q·x = (T^-ᵀ q)·(z + B·place) + q·mean: T^-1, with frames
   /// [head_dim, 16 + head_dim], first T^-1 · B.
   std::vector<float> query;
-  std::vector<float> mean;      ///< [head_dim]
-  std::vector<float> variance;  ///< [head_dim / 16] of the numbers of each group, falling
   /// [head_dim / 16] where the short scale codes of each group begin (kernels/scale_code.h).
   std::vector<int> scale_bases;
 
-  std::vector<float> place_basis;      ///< Bᵀ, [16, head_dim]
   std::vector<float> places;           ///< [frame_cells, 16], as the tiles have them
   std::vector<std::byte> place_tiles;  ///< the same as tiles of keys in 8 bits
 

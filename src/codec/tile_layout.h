@@ -37,16 +37,12 @@ struct GroupLayout {
 
   constexpr bool coded() const { return bits != 0 && bits != 16; }
   std::size_t number() const { return static_cast<std::size_t>(first_channel / group_channels); }
-  constexpr std::size_t scales_offset() const {
-    return static_cast<std::size_t>(n_blocks) * block_bytes(bits);
-  }
+  constexpr std::size_t scales_offset() const { return n_blocks * block_bytes(bits); }
   constexpr std::size_t scale_bytes() const {
     const auto rows = static_cast<std::size_t>(n_blocks) * block_rows;
     return !coded() ? 0 : short_scale_base < 0 ? rows : rows / 2;
   }
-  constexpr std::size_t raw_code_bytes() const {
-    return static_cast<std::size_t>(group_channels) * bits / 8;
-  }
+  constexpr std::size_t raw_code_bytes() const { return group_channels * bits / 8; }
   constexpr std::size_t raw_bytes() const { return raw_code_bytes() + (coded() ? 1 : 0); }
 };
 

@@ -21,7 +21,7 @@ struct ContextOptions {
 };
 
 /// Memory of a cache, all layers, from what was allocated.
-using CacheSize = plugin::Allocated;
+using CacheSize = CacheSum;
 
 /// One sequence on one model, with its own cache.
 class Context {

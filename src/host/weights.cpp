@@ -8,13 +8,9 @@
 
 namespace kvsplit::host {
 
-WeightFile::WeightFile(const std::string& file)
-    : file_(file), tensors_(nullptr, ggml_free), header_(nullptr, gguf_free) {
+WeightFile::WeightFile(const std::string& file) : file_(file) {
   ggml_context* tensors = nullptr;
-  gguf_init_params parameters{};
-  parameters.no_alloc = true;
-  parameters.ctx = &tensors;
-  header_.reset(gguf_init_from_file(file.c_str(), parameters));
+  header_.reset(gguf_init_from_file(file.c_str(), {.no_alloc = true, .ctx = &tensors}));
   tensors_.reset(tensors);
   if (!header_) throw Error(file + ": no GGUF file");
 }

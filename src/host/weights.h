@@ -1,10 +1,8 @@
 #pragma once
 
-#include <ggml.h>
-#include <gguf.h>
+#include <ggml-cpp.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,8 +31,8 @@ class WeightFile {
   std::string bytes(const ggml_tensor* tensor) const;
 
   std::string file_;
-  std::unique_ptr<ggml_context, void (*)(ggml_context*)> tensors_;  ///< without their numbers
-  std::unique_ptr<gguf_context, void (*)(gguf_context*)> header_;
+  ggml_context_ptr tensors_;  ///< without their numbers
+  gguf_context_ptr header_;
 };
 
 }  // namespace kvsplit::host

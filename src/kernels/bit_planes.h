@@ -23,7 +23,6 @@
 /// so that unpacking a quarter is a load, a shift and a mask, the same for keys and for values.
 namespace kvsplit {
 
-inline constexpr int block_codes = 256;
 inline constexpr int block_rows = 16;
 
 constexpr std::size_t block_bytes(int bits) { return bits == 16 ? 512 : std::size_t{32} * bits; }

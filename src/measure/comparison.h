@@ -23,9 +23,6 @@ struct ComparisonCall : CacheSet {
   int speed_rounds = 0;  ///< repetitions of measuring speed, at the window's depth; 0 = not
 };
 
-/// Windows of `window` tokens that a text of `n_tokens` has.
-int windows_in(std::size_t n_tokens, int window);
-
 /// Everything that can be said of the caches on this text: one record each, in their order.
 /// A window's first token makes way for BOS where the model wants it, as llama-perplexity has it.
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call);

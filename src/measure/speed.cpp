@@ -87,8 +87,7 @@ class Run {
 
 double median(std::vector<double> sorted) {
   std::ranges::sort(sorted);
-  const std::size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
 }
 
 /// The same ones in every run. BOS first where the model wants it, as llama-bench has it.

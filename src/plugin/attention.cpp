@@ -10,6 +10,8 @@ void run(const Work& work, const ggml_tensor& /*node*/, Worker worker) {
   attend(*work.cache, *work.values, work.attention, *work.workspace, worker);
 }
 
+Strides strides(const ggml_tensor& tensor) { return {tensor.nb[1], tensor.nb[2], tensor.nb[3]}; }
+
 // A view for attention shows all heads of the first n_kv cells of some streams. Which is the first
 // of them? -1: it is another kind of view.
 int first_stream(const ggml_tensor& view, const HostedTensor& cache) {
@@ -48,14 +50,10 @@ std::string plan_attention(const ggml_tensor& node, Work& work) {
   call.n_streams = q.ne[3];
   call.n_kv = k.ne[1];
   call.q = static_cast<const float*>(q.data);
-  call.q_token_stride = q.nb[1];
-  call.q_head_stride = q.nb[2];
-  call.q_stream_stride = q.nb[3];
+  call.q_strides = strides(q);
   if (mask != nullptr) {
-    call.mask = static_cast<const std::uint16_t*>(mask->data);
-    call.mask_token_stride = mask->nb[1];
-    call.mask_head_stride = mask->nb[2];
-    call.mask_stream_stride = mask->nb[3];
+    call.mask = static_cast<const Half*>(mask->data);
+    call.mask_strides = strides(*mask);
     call.mask_heads = mask->ne[2];
     call.mask_streams = mask->ne[3];
   }

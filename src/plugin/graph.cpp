@@ -67,6 +67,25 @@ std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work
                                                                : "not done on packed caches";
 }
 
+// Head sizes are known from attention alone, and must be before anything is written.
+void settle_caches(ggml_cgraph* graph) {
+  std::vector<const HostedTensor*> untold;
+  for (const ggml_tensor* node : nodes_of(graph)) {
+    if (node->op != GGML_OP_FLASH_ATTN_EXT) continue;
+    const ggml_tensor& k = *node->src[1];
+    const ggml_tensor& v = *node->src[2];
+    const std::string why = bind_pair(find_cache(k), k.ne[0], find_cache(v), v.ne[0]);
+    for (const ggml_tensor* view : {&k, &v}) {
+      HostedTensor* const cache = find_cache(*view);
+      if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);
+    }
+    for (const ggml_tensor* view : {&k, &v}) {
+      if (find_cache(*view) != nullptr) table_of(*view).take_untold(untold);
+    }
+  }
+  if (!untold.empty()) report_caches(untold);
+}
+
 }  // namespace
 
 void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
@@ -86,25 +105,6 @@ void GraphRewriter::find_positions(ggml_cgraph* graph) {
     if (node->op != GGML_OP_SET_ROWS) continue;
     if (find_rope_input(node->src[0], false, node->src[0]->ne[1], positions_) != nullptr) return;
   }
-}
-
-// Head sizes are known from attention alone, and must be before anything is written.
-void GraphRewriter::settle_caches(ggml_cgraph* graph) {
-  for (const ggml_tensor* node : nodes_of(graph)) {
-    if (node->op != GGML_OP_FLASH_ATTN_EXT) continue;
-    const ggml_tensor& k = *node->src[1];
-    const ggml_tensor& v = *node->src[2];
-    const std::string why = bind_pair(find_cache(k), k.ne[0], find_cache(v), v.ne[0]);
-    for (const ggml_tensor* view : {&k, &v}) {
-      HostedTensor* const cache = find_cache(*view);
-      if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);
-    }
-    for (const ggml_tensor* view : {&k, &v}) {
-      if (find_cache(*view) != nullptr) table_of(*view).take_untold(untold_);
-    }
-  }
-  if (!untold_.empty()) report_caches(untold_);
-  untold_.clear();
 }
 
 // The packed cache that the tensor is, or is a view of. A tensor of one that has moved follows it.

@@ -32,7 +32,6 @@ class GraphRewriter {
   };
 
   static void run(ggml_tensor* node, int index, int count, void* data);
-  void settle_caches(ggml_cgraph* graph);
   void find_positions(ggml_cgraph* graph);
   void rewrite_node(ggml_tensor* node);
   HostedTensor* packed_cache(ggml_tensor* tensor);
@@ -42,7 +41,6 @@ class GraphRewriter {
   std::size_t n_replaced_ = 0;
   std::deque<std::pair<ggml_tensor*, ggml_tensor>> changed_;  ///< and what they were
   std::vector<std::int32_t> positions_;  ///< of the rows that the graph writes; empty: not known
-  std::vector<const HostedTensor*> untold_;
   Shared<std::string> failure_;
 };
 

@@ -18,8 +18,7 @@ ggml_backend_reg* backend_reg();
 void set_precision(const Precision& precision);
 
 /// What this process has allocated for caches on KVSPLIT since the last reset_allocated().
-using Allocated = CacheSum;
-Allocated allocated();
+CacheSum allocated();
 void reset_allocated();
 
 }  // namespace kvsplit::plugin

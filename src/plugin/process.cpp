@@ -34,7 +34,7 @@ std::optional<Precision> chosen_precision() { return chosen.get(); }
 void set_precision(const Precision& precision) { chosen.set(precision); }
 
 CacheCounter& cache_counter() { return counter; }
-Allocated allocated() { return counter.get(); }
+CacheSum allocated() { return counter.get(); }
 void reset_allocated() { counter.set({}); }
 
 void log_error(const std::string& line) { log(GGML_LOG_LEVEL_ERROR, line); }

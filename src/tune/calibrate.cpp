@@ -34,13 +34,17 @@ struct PlaceMoments {
   Eigen::MatrixXd with_rows;  // E[(row − mean)·xᵀ]
 };
 
+std::vector<float> numbers_of(const Eigen::MatrixXd& matrix) {
+  const Eigen::MatrixXf numbers = matrix.cast<float>();
+  return {numbers.data(), numbers.data() + numbers.size()};
+}
+
 // The space for rows of covariance `covariance` and mean `mean` where errors count by `metric`. The
 // 16 largest directions of what places tell are no longer in a row when it is encoded.
 PlannedHead fit(Eigen::MatrixXd metric, const Eigen::MatrixXd& covariance,
                 const Eigen::VectorXd& mean, const PlaceMoments& places) {
   const Eigen::Index dim = metric.rows();
-  metric += regularisation * metric.trace() / static_cast<double>(dim) *
-            Eigen::MatrixXd::Identity(dim, dim);
+  metric.diagonal().array() += regularisation * metric.trace() / dim;
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_metric(metric);
   const Eigen::MatrixXd a = of_metric.operatorSqrt();
   Eigen::MatrixXd left = a * covariance * a;
@@ -65,14 +69,11 @@ PlannedHead fit(Eigen::MatrixXd metric, const Eigen::MatrixXd& covariance,
     head.variance.push_back(static_cast<float>(variance.segment(first, group_channels).mean()));
   }
   const Eigen::MatrixXd t = turn * a;
-  const Eigen::MatrixXf place_basis = (turn * basis).cast<float>();
-  head.place_basis.assign(place_basis.data(), place_basis.data() + place_basis.size());
-  head.mean.assign(mean.data(), mean.data() + dim);
+  head.place_basis = numbers_of(turn * basis);
+  head.mean = numbers_of(mean);
   // Row i of what multiply() wants is column i of T, as T lies here.
   const double unit = 1.0 / std::sqrt(std::max(variance.mean(), 1e-30));
-  head.into.resize(static_cast<std::size_t>(t.size()));
-  std::ranges::transform(t.reshaped(), head.into.begin(),
-                         [unit](double x) { return static_cast<float>(x * unit); });
+  head.into = numbers_of(t * unit);
   return head;
 }
 
@@ -158,7 +159,7 @@ void gather(const CalibrationCall& call, Statistics& statistics) {
     std::vector<host::Token> tokens(window.begin(), window.end());
     if (call.model->starts_with_bos()) tokens[0] = call.model->bos();
     context.decode(tokens, tokens.size() - 1);
-    if (call.progress) call.progress("reading", (i + 1.0) / call.n_windows);
+    call.progress("reading", (i + 1.0) / call.n_windows);
   }
 }
 
@@ -175,7 +176,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
     throw Error(call.model->file() + ": no layer that can be calibrated");
   std::vector<PlannedLayer> plan(static_cast<std::size_t>(statistics.layers.rbegin()->first) + 1);
   const host::WeightFile file(call.model->file());
-  std::size_t n_done = 0;
+  double n_done = 0;
   for (const auto& [index, layer] : statistics.layers) {
     PlannedLayer& planned = plan[static_cast<std::size_t>(index)];
     planned.keys.head_dim = layer.head_dim_k;
@@ -192,10 +193,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
     for (std::size_t head = 0; head < layer.heads.size(); ++head) {
       planned.values.heads.push_back(fit_values(layer.heads[head], w, static_cast<int>(head)));
     }
-    if (call.progress) {
-      call.progress("fitting",
-                    static_cast<double>(++n_done) / static_cast<double>(statistics.layers.size()));
-    }
+    call.progress("fitting", ++n_done / statistics.layers.size());
   }
   return plan;
 }

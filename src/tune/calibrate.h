@@ -16,7 +16,7 @@ struct CalibrationCall {
   int n_windows = 8;
   int frame_cells = 256;
   int n_threads = 1;
-  measure::Progress progress;  ///< may be empty
+  measure::Progress progress = measure::no_progress;
 };
 
 /// Learns a plan from text.

@@ -9,9 +9,13 @@ namespace {
 
 constexpr int n_sinks = 4;  // tokens at the start of a window that everything looks at
 
-using Strided = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
-
-Eigen::Index strided(std::size_t bytes) { return static_cast<Eigen::Index>(bytes / sizeof(float)); }
+// Rows that lie `stride` bytes apart.
+Eigen::Map<const Rows, 0, Eigen::OuterStride<>> strided(const float* first, Eigen::Index n_rows,
+                                                        Eigen::Index n_columns,
+                                                        std::size_t stride) {
+  const auto apart = static_cast<Eigen::Index>(stride / sizeof(float));
+  return {first, n_rows, n_columns, Eigen::OuterStride<>(apart)};
+}
 
 template <class Sum, class More>
 void add(Sum& sum, const More& more) {
@@ -26,9 +30,7 @@ void add(Sum& sum, const More& more) {
 Rows attention_weights(const Rows& q, const Rows& k, const AttentionCall& call) {
   Rows p = q * k.transpose();
   for (Eigen::Index token = 0; token < p.rows(); ++token) {
-    const auto* const mask =
-        reinterpret_cast<const Half*>(reinterpret_cast<const std::byte*>(call.mask) +
-                                      static_cast<std::size_t>(token) * call.mask_token_stride);
+    const Half* const mask = call.mask_row(0, 0, static_cast<int>(token));
     for (Eigen::Index cell = 0; cell < p.cols(); ++cell) {
       if (mask[cell] == half_minus_infinity) p(token, cell) = -INFINITY;
     }
@@ -48,11 +50,10 @@ void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries
   const auto n_heads = static_cast<Eigen::Index>(p.size());
   Eigen::MatrixXf products(n_heads, n_heads);
   for (Eigen::Index g = 0; g < n_heads; ++g) {
-    const Rows& mine = p[static_cast<std::size_t>(g)];
+    const Rows& mine = p[g];
     seen += mine.cwiseAbs2().colwise().sum().transpose();
     for (Eigen::Index h = 0; h < n_heads; ++h) {
-      products(g, h) =
-          mine.rightCols(n).cwiseProduct(p[static_cast<std::size_t>(h)].rightCols(n)).sum();
+      products(g, h) = mine.rightCols(n).cwiseProduct(p[h].rightCols(n)).sum();
     }
   }
   add(head.p_products, products);
@@ -61,31 +62,12 @@ void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries
   add(head.vv_seen, own_v.transpose() * seen.tail(n).asDiagonal() * own_v);
 }
 
-void turn_rows_back(const Rotation& rotation, int position, Rows& rows) {
-  const Turn turn = turn_of(rotation, position);
+Rows turned_back(Rows rows, const Rotation& rotation, Eigen::Index position) {
+  const Turn turn = turn_of(rotation, static_cast<int>(position));
   for (Eigen::Index i = 0; i < rows.rows(); ++i) {
     turn_head(rotation, turn, {&rows(i, 0), static_cast<std::size_t>(rows.cols())}, -1);
   }
-}
-
-void learn_frame(const Rows& k, std::vector<Rows> queries, const Rotation& rotation, int position,
-                 HeadStatistics& head) {
-  add(head.kk, k.transpose() * k);
-  add(head.k_sum, k.colwise().sum().transpose());
-  head.n_rows += static_cast<double>(k.rows());
-  for (Rows& q : queries) {
-    turn_rows_back(rotation, position, q);
-    add(head.qq, q.transpose() * q);
-    head.n_queries += static_cast<double>(q.rows());
-  }
-}
-
-Eigen::VectorXf sum_before_rotation(Rows k, const Rotation& rotation, int first_position) {
-  for (Eigen::Index i = 0; i < k.rows(); ++i) {
-    const Turn turn = turn_of(rotation, first_position + static_cast<int>(i));
-    turn_head(rotation, turn, {&k(i, 0), static_cast<std::size_t>(k.cols())}, -1);
-  }
-  return k.colwise().sum().transpose();
+  return rows;
 }
 
 }  // namespace
@@ -93,8 +75,7 @@ Eigen::VectorXf sum_before_rotation(Rows k, const Rotation& rotation, int first_
 void Statistics::rows(const NominalRows& cache, const WriteCall& call) {
   if (!on) return;
   (cache.side == Side::key ? keys_ : values_) =
-      Strided(call.values, static_cast<Eigen::Index>(call.rows.size()), cache.n_channels,
-              Eigen::OuterStride<>(strided(call.row_stride)));
+      strided(call.values, std::ssize(call.rows), cache.n_channels, call.row_stride);
   if (cache.side != Side::key) return;
   rotation_.reset();
   if (call.rotation != nullptr) rotation_ = *call.rotation;
@@ -109,20 +90,27 @@ void Statistics::learn_keys(int kv_head, const std::vector<Rows>& queries, Layer
   for (Eigen::Index first = 0; first < n; first += frame) {
     const Eigen::Index begin = std::max<Eigen::Index>(first, n_sinks);
     const Eigen::Index end = std::min(first + frame, n);
-    std::vector<Rows> later;
-    later.reserve(queries.size());
-    for (const Rows& q : queries) later.emplace_back(q.bottomRows(n - begin));
     const Rows own = keys_.block(begin, kv_head * layer.head_dim_k, end - begin, layer.head_dim_k);
-    add(head.base_sum, sum_before_rotation(own, rotation, static_cast<int>(begin)));
+    Rows unrotated = own;
+    for (Eigen::Index i = 0; i < own.rows(); ++i) {
+      unrotated.row(i) = turned_back(own.row(i), rotation, begin + i);
+    }
+    add(head.base_sum, unrotated.colwise().sum().transpose());
     if (head.place_sums.size() == 0) {
       head.place_sums = Eigen::MatrixXf::Zero(frame, own.cols());
       head.n_at_place = Eigen::VectorXf::Zero(frame);
     }
     head.n_at_place.segment(begin - first, own.rows()).array() += 1;
-    Rows turned = own;
-    turn_rows_back(rotation, static_cast<int>(first), turned);
+    const Rows turned = turned_back(own, rotation, first);
     head.place_sums.middleRows(begin - first, own.rows()) += turned;
-    learn_frame(turned, std::move(later), rotation, static_cast<int>(first), head);
+    add(head.kk, turned.transpose() * turned);
+    add(head.k_sum, turned.colwise().sum().transpose());
+    head.n_rows += static_cast<double>(turned.rows());
+    for (const Rows& q : queries) {
+      const Rows later = turned_back(q.bottomRows(n - begin), rotation, first);
+      add(head.qq, later.transpose() * later);
+      head.n_queries += static_cast<double>(later.rows());
+    }
   }
 }
 
@@ -140,10 +128,8 @@ void Statistics::attention(const NominalRows& keys, const AttentionCall& call) {
     std::vector<Rows> queries;
     queries.reserve(static_cast<std::size_t>(group));
     for (int head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      const float* const q = call.q + static_cast<std::size_t>(head) * strided(call.q_head_stride);
-      queries.emplace_back(call.scale *
-                           Strided(q, call.n_tokens, call.head_dim,
-                                   Eigen::OuterStride<>(strided(call.q_token_stride))));
+      queries.emplace_back(call.scale * strided(call.query(0, head, 0), call.n_tokens,
+                                                call.head_dim, call.q_strides.token));
     }
     learn_keys(kv_head, queries, layer);
     learn_values(keys_.middleCols(kv_head * layer.head_dim_k, layer.head_dim_k),

@@ -249,16 +249,16 @@ TEST(ExactRows, AreInTheBytes) {
 
 TEST(ExactRows, AreOnBothSidesOrOnNone) {
   for (const char* const text : {"K4V4", "K8V2:window=3"}) {
-    const Plan plan(parse_precision(text));
-    const RowFormat keys = plan.format(0, Side::key, n_channels, false);
-    const RowFormat values = plan.format(0, Side::value, n_channels, false);
-    EXPECT_EQ(keys.sinks, plan.precision().sinks);
-    EXPECT_EQ(keys.window, plan.precision().window);
+    const Precision precision = parse_precision(text);
+    const RowFormat keys = plan_format(precision, 0, Side::key, n_channels, false);
+    const RowFormat values = plan_format(precision, 0, Side::value, n_channels, false);
+    EXPECT_EQ(keys.sinks, precision.sinks);
+    EXPECT_EQ(keys.window, precision.window);
     EXPECT_EQ(values.sinks, keys.sinks);
     EXPECT_EQ(values.window, keys.window);
   }
-  const Plan plan(parse_precision("K16V4"));
-  EXPECT_EQ(plan.format(0, Side::value, n_channels, false).window, 0);
+  const Precision precision = parse_precision("K16V4");
+  EXPECT_EQ(plan_format(precision, 0, Side::value, n_channels, false).window, 0);
 }
 
 }  // namespace

@@ -181,10 +181,10 @@ TEST(PackedBytes, AreHalfABitMoreThanTheWidth) {
   EXPECT_EQ(8.0 * static_cast<double>(PackedTensor::bytes(format, cells)) / numbers, 16);
 }
 
-std::size_t bytes_of(const std::string& precision, CellShape cells) {
-  const Plan plan(parse_precision(precision));
-  return PackedTensor::bytes(plan.format(0, Side::key, 192, false), cells) +
-         PackedTensor::bytes(plan.format(0, Side::value, 192, false), cells);
+std::size_t bytes_of(const std::string& text, CellShape cells) {
+  const Precision precision = parse_precision(text);
+  return PackedTensor::bytes(plan_format(precision, 0, Side::key, 192, false), cells) +
+         PackedTensor::bytes(plan_format(precision, 0, Side::value, 192, false), cells);
 }
 
 TEST(PackedBytes, OfK8V4AreThirteenThirtySecondsOfFP16) {

@@ -108,7 +108,7 @@ TEST_F(PlanFile, LayersWithoutCalibrationHaveNone) {
   EXPECT_FALSE(plan.format(n_layers, Side::key, n_channels, 4));
   EXPECT_TRUE(plan.format(2, Side::value, n_channels, 4));
   Precision precision{.k_bits = 4, .v_bits = 4, .plan = file_};
-  EXPECT_EQ(Plan(precision).format(2, Side::key, n_channels, false).transform,
+  EXPECT_EQ(plan_format(precision, 2, Side::key, n_channels, false).transform,
             TransformKind::hadamard);
 }
 

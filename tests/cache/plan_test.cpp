@@ -8,37 +8,39 @@ namespace {
 constexpr int n_channels = 192;
 
 TEST(Plan, GivesKeysAndValuesTheirOwnWidths) {
-  const Plan plan(parse_precision("K8V4:sinks=0:window=0"));
+  const Precision precision = parse_precision("K8V4:sinks=0:window=0");
   for (const int layer : {0, 1, 99}) {
-    EXPECT_EQ(plan.format(layer, Side::key, n_channels, false),
+    EXPECT_EQ(plan_format(precision, layer, Side::key, n_channels, false),
               uniform_format(n_channels, 8, TransformKind::hadamard));
-    EXPECT_EQ(plan.format(layer, Side::value, n_channels, false),
+    EXPECT_EQ(plan_format(precision, layer, Side::value, n_channels, false),
               uniform_format(n_channels, 4, TransformKind::hadamard));
   }
-  EXPECT_EQ(plan.precision(), parse_precision("K8V4:sinks=0:window=0"));
 }
 
 TEST(Plan, RotatesUnlessToldNotTo) {
-  const Plan plan(parse_precision("K8V4:rotate=0"));
-  EXPECT_EQ(plan.format(0, Side::key, n_channels, false).transform, TransformKind::identity);
-  EXPECT_EQ(plan.format(0, Side::value, n_channels, false).transform, TransformKind::identity);
+  const Precision precision = parse_precision("K8V4:rotate=0");
+  EXPECT_EQ(plan_format(precision, 0, Side::key, n_channels, false).transform,
+            TransformKind::identity);
+  EXPECT_EQ(plan_format(precision, 0, Side::value, n_channels, false).transform,
+            TransformKind::identity);
 }
 
 TEST(Plan, DoesNotRotateAgainWhatTheHostRotates) {
-  const Plan plan(parse_precision("K8V8"));
-  EXPECT_EQ(plan.format(0, Side::key, n_channels, true),
+  const Precision precision = parse_precision("K8V8");
+  EXPECT_EQ(plan_format(precision, 0, Side::key, n_channels, true),
             uniform_format(n_channels, 8, TransformKind::identity));
-  EXPECT_EQ(plan.format(0, Side::value, n_channels, true),
+  EXPECT_EQ(plan_format(precision, 0, Side::value, n_channels, true),
             uniform_format(n_channels, 8, TransformKind::identity));
 }
 
 // 16 bits are the host's own f16 numbers: nothing is gained by turning them, and a session may be
 // exchanged with a cache that is not packed.
 TEST(Plan, LeavesSidesOf16BitsAsTheyAre) {
-  const Plan plan(parse_precision("K16V4"));
-  EXPECT_EQ(plan.format(0, Side::key, n_channels, false),
+  const Precision precision = parse_precision("K16V4");
+  EXPECT_EQ(plan_format(precision, 0, Side::key, n_channels, false),
             uniform_format(n_channels, 16, TransformKind::identity));
-  EXPECT_EQ(plan.format(0, Side::value, n_channels, false).transform, TransformKind::hadamard);
+  EXPECT_EQ(plan_format(precision, 0, Side::value, n_channels, false).transform,
+            TransformKind::hadamard);
 }
 
 }  // namespace

@@ -92,9 +92,9 @@ void lay_queries_out_otherwise(Random& random, Scene& scene, Extras& extras) {
     }
   }
   scene.call.q = extras.apart.data();
-  scene.call.q_head_stride = head_stride * sizeof(float);
-  scene.call.q_token_stride = token_stride * sizeof(float);
-  scene.call.q_stream_stride = stream_stride * sizeof(float);
+  scene.call.q_strides.head = head_stride * sizeof(float);
+  scene.call.q_strides.token = token_stride * sizeof(float);
+  scene.call.q_strides.stream = stream_stride * sizeof(float);
 }
 
 void hide_cells_at_random(Random& random, Scene& scene) {
@@ -134,7 +134,7 @@ void give_every_head_its_mask(Random& random, Scene& scene, Extras& extras) {
   }
   scene.call.mask = extras.head_masks.data();
   scene.call.mask_heads = s.n_heads();
-  scene.call.mask_stream_stride = scene.call.mask_head_stride * s.n_heads();
+  scene.call.mask_strides.stream = scene.call.mask_strides.head * s.n_heads();
 }
 
 void choose_mask(Random& random, Scene& scene, Extras& extras) {

@@ -23,7 +23,7 @@ TEST_P(Families, SixteenBitsAreAsExactAsTheHosts) {
 TEST_P(Families, AllTensorsThatCanBePackedAre) {
   plugin::reset_allocated();
   conversation(kvsplit(), packed(no_exact_rows));
-  const plugin::Allocated allocated = plugin::allocated();
+  const CacheSum allocated = plugin::allocated();
   EXPECT_EQ(allocated.n_packed, family().n_packed);
   EXPECT_EQ(allocated.n_unpacked, family().n_unpacked);
   const double k_bits = 8.0 * allocated.k_bytes / allocated.k_numbers;

@@ -14,6 +14,8 @@
 namespace kvsplit {
 namespace {
 
+constexpr int block_codes = 256;
+
 using test::put_code;
 
 using Block = std::array<std::uint8_t, 256>;

@@ -199,7 +199,7 @@ TEST_F(Graph, FirstUseIsToldOnceWithItsBytes) {
           "K8V4:sinks=0:window=0 cache: 2 tensors packed, 0.20 MiB instead of 0.50 MiB at FP16"),
       1)
       << log.all();
-  const plugin::Allocated allocated = plugin::allocated();
+  const CacheSum allocated = plugin::allocated();
   EXPECT_EQ(allocated.k_numbers, 1024U * 128);
   EXPECT_EQ(allocated.k_bytes * 8, allocated.k_numbers * 17 / 2);
   EXPECT_EQ(allocated.v_bytes * 8, allocated.v_numbers * 9 / 2);

@@ -66,8 +66,8 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
                 const Cells& cells, int stream, int token, int head, bool round_queries,
                 std::span<double> out) {
   const int kv_head = head / (call.n_heads / k.n_heads());
-  const float* first = at(call.q, stream * call.q_stream_stride + head * call.q_head_stride +
-                                      token * call.q_token_stride);
+  const float* first = at(call.q, stream * call.q_strides.stream + head * call.q_strides.head +
+                                      token * call.q_strides.token);
   std::vector<float> q(first, first + k.head_dim());
   double scale = call.scale;
   if (round_queries) {
@@ -78,9 +78,9 @@ void attend_row(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   }
   const Half* mask = call.mask == nullptr
                          ? nullptr
-                         : at(call.mask, token * call.mask_token_stride +
-                                             head % call.mask_heads * call.mask_head_stride +
-                                             stream % call.mask_streams * call.mask_stream_stride);
+                         : at(call.mask, token * call.mask_strides.token +
+                                             head % call.mask_heads * call.mask_strides.head +
+                                             stream % call.mask_streams * call.mask_strides.stream);
   std::vector<double> scores(cells.k.size());
   double max = -std::numeric_limits<double>::infinity();
   for (std::size_t cell = 0; cell < scores.size(); ++cell) {

@@ -20,7 +20,7 @@ RowFormat format_of(const SceneShape& s, Side side) {
   const bool key = side == Side::key;
   const std::optional<RowFormat>& own = key ? s.k_format : s.v_format;
   const int n_channels = s.n_kv_heads * (key ? s.head_dim_k : s.head_dim_v);
-  return own ? *own : Plan(s.precision).format(0, side, n_channels, false);
+  return own ? *own : plan_format(s.precision, 0, side, n_channels, false);
 }
 
 /// Largest and mean sizes of what a tensor holds, as decoded.
@@ -78,7 +78,7 @@ void for_each_query(const Scene& scene, const Visit& visit) {
       for (int t = 0; t < call.n_tokens; ++t) {
         const auto* const base = reinterpret_cast<const std::byte*>(call.q);
         const auto* const q = reinterpret_cast<const float*>(
-            base + s * call.q_stream_stride + h * call.q_head_stride + t * call.q_token_stride);
+            base + s * call.q_strides.stream + h * call.q_strides.head + t * call.q_strides.token);
         visit(std::span(q, static_cast<std::size_t>(scene.shape.head_dim_k)));
       }
     }
@@ -110,12 +110,12 @@ Scene::Scene(const SceneShape& s, unsigned seed)
   call.n_streams = s.n_streams;
   call.n_kv = s.n_kv;
   call.q = q.data();
-  call.q_token_stride = s.head_dim_k * sizeof(float);
-  call.q_head_stride = call.q_token_stride * s.n_tokens;
-  call.q_stream_stride = call.q_head_stride * s.n_heads();
+  call.q_strides.token = s.head_dim_k * sizeof(float);
+  call.q_strides.head = call.q_strides.token * s.n_tokens;
+  call.q_strides.stream = call.q_strides.head * s.n_heads();
   call.mask = mask.data();
-  call.mask_token_stride = s.n_kv * sizeof(Half);
-  call.mask_head_stride = call.mask_stream_stride = call.mask_token_stride * s.n_tokens;
+  call.mask_strides.token = s.n_kv * sizeof(Half);
+  call.mask_strides.head = call.mask_strides.stream = call.mask_strides.token * s.n_tokens;
   call.mask_streams = s.n_streams;
   call.scale = 1.0F / std::sqrt(static_cast<float>(s.head_dim_k));
   call.out = out.data();
