@@ -6,7 +6,6 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <span>
 
@@ -183,9 +182,17 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   return task;
 }
 
-bool sees_any(const Half* mask, std::int64_t first, std::int64_t end) {
-  return mask == nullptr ||
-         std::any_of(mask + first, mask + end, [](Half x) { return x != half_minus_infinity; });
+// Whether any row sees any of the task's cells.
+bool any_sees(const AttendTask& task) {
+  for (int row = 0; row < task.queries.n_rows; ++row) {
+    const Half* const mask = task.masks[row];
+    if (row > 0 && mask == task.masks[row - 1]) continue;
+    const auto is_seen = [](Half x) { return x != half_minus_infinity; };
+    if (mask == nullptr || std::any_of(mask + task.first_cell, mask + task.end_cell, is_seen)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Scores may lack a number per row (encode_query): in its stead the maximum so far is lowered.
@@ -205,10 +212,8 @@ void encode_rows(const Attention& a, const RowBlock& block, KeyForm form, const 
 }
 
 // The masks of exact rows, put together from the call's; of those slots alone that are wanted.
-// Returns whether any row sees any.
-bool gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& scratch,
+void gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& scratch,
                   std::span<const Half*> masks) {
-  bool any = false;
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];
     if (row > 0 && mask == scratch.masks[row - 1]) {
@@ -222,9 +227,7 @@ bool gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& sc
       gathered[slot] = mask == nullptr ? Half{0} : mask[scratch.exact.cell(slot)];
     }
     masks[row] = gathered.data();
-    any = any || sees_any(gathered.data(), 0, std::ssize(gathered));
   }
-  return any;
 }
 
 // The exact rows of a stream, frame by frame: few, as those of a text are its first and its last.
@@ -243,7 +246,8 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   std::uint64_t same = 0;
   for (std::uint64_t left = scratch.exact.slots(); left != 0; left &= ~same) {
     same = scratch.exact.in_one_frame(a.k, block.kv_head, left);
-    if (!gather_masks(block, same, scratch, masks)) continue;
+    gather_masks(block, same, scratch, masks);
+    if (!any_sees(task)) continue;
     const CellPlace first{stream, scratch.exact.cell(std::countr_zero(same))};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
     encode_rows(a, block, KeyForm::exact, turn, scratch);
@@ -251,7 +255,7 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   }
 }
 
-// The task's cells frame by frame: queries are encoded anew for each, those that see any of it.
+// The task's cells frame by frame: queries are encoded anew for each that any of them sees.
 void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
                 ThreadScratch& scratch) {
   const RowFormat& format = a.k.format();
@@ -261,18 +265,8 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
     scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
-    std::array<bool, max_query_rows> sees;  // NOLINT(*-member-init): filled as far as read
-    for (int row = 0; row < block.n_rows; ++row) {
-      sees[row] = row > 0 && task.masks[row] == task.masks[row - 1]
-                      ? sees[row - 1]
-                      : sees_any(task.masks[row], task.first_cell, task.end_cell);
-    }
-    const auto rows = std::span(sees).first(block.n_rows);
-    if (std::ranges::none_of(rows, std::identity())) continue;
+    if (!any_sees(task)) continue;
     encode_rows(a, block, KeyForm::packed, turn, scratch);
-    for (int row = 0; row < block.n_rows; ++row) {
-      if (!sees[row]) scratch.queries.blank(row);
-    }
     attend_keys(task, scratch);
   }
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -19,12 +18,6 @@ struct QueryScratch {
   std::array<float, max_query_rows> lacking;
 
   float* row(int row) { return numbers.data() + row * max_query_channels; }
-  /// The row meets all keys with 0.
-  void blank(int row) {
-    std::fill_n(scales.data() + row * max_head_groups, max_head_groups, 0.0F);
-    std::fill_n(offsets.data() + row * max_head_groups, max_head_groups, 0.0F);
-    lacking[row] = 0;
-  }
   QueryRows rows(int n_rows) const {
     return {n_rows, codes.data(), numbers.data(), scales.data(), offsets.data()};
   }

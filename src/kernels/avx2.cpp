@@ -24,11 +24,7 @@ namespace {
 
 #include "kernels/generic/end_target.h"
 
-const kvsplit::KernelTable kvsplit::avx2_table{"avx2",
-                                               [] { return cpu_features().avx2; },
-                                               avx2::attend,
-                                               avx2::multiply,
-                                               avx2::map_queries,
-                                               avx2::encode_numbers};
+const kvsplit::KernelTable kvsplit::avx2_table =
+    avx2::table("avx2", [] { return cpu_features().avx2; });
 
 #endif

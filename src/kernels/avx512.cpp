@@ -30,11 +30,7 @@ namespace {
 
 #include "kernels/generic/end_target.h"
 
-const kvsplit::KernelTable kvsplit::avx512_table{"avx512",
-                                                 [] { return cpu_features().avx512; },
-                                                 avx512::attend,
-                                                 avx512::multiply,
-                                                 avx512::map_queries,
-                                                 avx512::encode_numbers};
+const kvsplit::KernelTable kvsplit::avx512_table =
+    avx512::table("avx512", [] { return cpu_features().avx512; });
 
 #endif

@@ -24,11 +24,7 @@ namespace {
 
 #include "kernels/generic/end_target.h"
 
-const kvsplit::KernelTable kvsplit::avx_vnni_table{"avx_vnni",
-                                                   [] { return cpu_features().avx_vnni; },
-                                                   avx_vnni::attend,
-                                                   avx_vnni::multiply,
-                                                   avx_vnni::map_queries,
-                                                   avx_vnni::encode_numbers};
+const kvsplit::KernelTable kvsplit::avx_vnni_table =
+    avx_vnni::table("avx_vnni", [] { return cpu_features().avx_vnni; });
 
 #endif

@@ -18,8 +18,6 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::neon
 
-const kvsplit::KernelTable kvsplit::neon_table{
-    "neon",         [] { return true; }, neon::attend,
-    neon::multiply, neon::map_queries,   neon::encode_numbers};
+const kvsplit::KernelTable kvsplit::neon_table = neon::table("neon", [] { return true; });
 
 #endif

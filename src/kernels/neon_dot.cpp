@@ -24,11 +24,7 @@ namespace {
 
 #include "kernels/generic/end_target.h"
 
-const kvsplit::KernelTable kvsplit::neon_dot_table{"neon_dot",
-                                                   [] { return cpu_features().neon_dot; },
-                                                   neon_dot::attend,
-                                                   neon_dot::multiply,
-                                                   neon_dot::map_queries,
-                                                   neon_dot::encode_numbers};
+const kvsplit::KernelTable kvsplit::neon_dot_table =
+    neon_dot::table("neon_dot", [] { return cpu_features().neon_dot; });
 
 #endif

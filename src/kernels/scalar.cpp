@@ -13,6 +13,4 @@ namespace {
 }  // namespace
 }  // namespace kvsplit::scalar
 
-const kvsplit::KernelTable kvsplit::scalar_table{
-    "scalar",         [] { return true; }, scalar::attend,
-    scalar::multiply, scalar::map_queries, scalar::encode_numbers};
+const kvsplit::KernelTable kvsplit::scalar_table = scalar::table("scalar", [] { return true; });

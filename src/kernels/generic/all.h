@@ -10,4 +10,5 @@
 #include "kernels/generic/attend.h"
 #include "kernels/generic/encode.h"
 #include "kernels/generic/multiply.h"
+#include "kernels/generic/table.h"
 // clang-format on
