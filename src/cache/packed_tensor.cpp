@@ -257,10 +257,8 @@ int PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
   for (int head = 0; head < n_mapped_heads(); ++head) {
     make_exact(at, slot, head_groups(head), head);
   }
-  // Without a plan the size of heads need not be known yet.
-  if (!format_.maps) {
-    for (const GroupLayout& group : layout_.groups) make_exact(at, slot, {&group, 1}, 0);
-  }
+  if (format_.maps) return slot;  // else the size of heads need not be known yet
+  for (const GroupLayout& group : layout_.groups) make_exact(at, slot, {&group, 1}, 0);
   return slot;
 }
 

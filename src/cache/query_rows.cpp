@@ -25,8 +25,7 @@ void for_each_meeting(const PackedTensor& keys, int head, KeyForm form, const Vi
   const int n_twice = keys.format().maps ? (n + 3) / 4 : 0;
   const int first = keys.format().frame_cells() > 0 ? -1 : 0;
   for (int group = exact ? 0 : first; group < n; ++group) {
-    const bool is_place = group < 0;
-    const int bits = exact || is_place ? 8 : groups[static_cast<std::size_t>(group)].bits;
+    const int bits = exact || group < 0 ? 8 : groups[static_cast<std::size_t>(group)].bits;
     if (bits == 0) break;
     for (int time = 0; time < (group < n_twice ? 2 : 1); ++time) {
       visit(Meeting{group - first, group, bits});
@@ -63,13 +62,11 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
 
 void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
                     int first_row, int n_rows, QueryScratch& scratch) {
-  int n_groups = 0;
-  for_each_meeting(keys, head, form,
-                   [&](const Meeting& meeting) { n_groups = meeting.number + 1; });
+  const int n_out = keys.head_dim() + (keys.format().frame_cells() > 0 ? n_place_numbers : 0);
   alignas(64) std::array<float, queries_at_once * max_query_channels>
       room;  // NOLINT(*-member-init)
   queries_into_space(keys.format(), head, turn,
-                     {scratch.row(first_row), room.data(), n_rows, n_groups * group_channels},
+                     {scratch.row(first_row), room.data(), n_rows, n_out},
                      &scratch.lacking[first_row]);
   for (int i = 0; i < n_rows; ++i) {
     std::size_t at = static_cast<std::size_t>(first_row + i) * max_head_groups;

@@ -29,9 +29,9 @@ void add_place(const RowFormat& format, int head, std::int32_t cell, float sign,
 void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
 inline constexpr int queries_at_once = 4;
 
-/// Up to four queries for keys in that space: with frames first 16 numbers for places, then those of
-/// the first groups, n_out in all; `frame`: the turn of the keys' frame. What a query's products
-/// with them lack goes to `lacking`. Formats without a plan take queries as they are.
+/// Up to four queries for keys in that space: with frames first 16 numbers for places, then those
+/// of all groups, n_out in all; `frame`: the turn of the keys' frame. What a query's products with
+/// them lack goes to `lacking`. Formats without a plan take queries as they are.
 void queries_into_space(const RowFormat& format, int head, const Turn& frame, QueryMap map,
                         float* lacking);
 
