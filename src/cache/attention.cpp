@@ -258,10 +258,9 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
 // The task's cells frame by frame: queries are encoded anew for each that any of them sees.
 void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
                 ThreadScratch& scratch) {
-  const RowFormat& format = a.k.format();
   const std::int64_t end = task.end_cell;
   for (; task.first_cell < end; task.first_cell = task.end_cell) {
-    task.end_cell = std::min(task.first_cell + format.frame_cells(), end);
+    task.end_cell = std::min(task.first_cell + a.k.format().frame_cells(), end);
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
     scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
