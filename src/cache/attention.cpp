@@ -195,7 +195,7 @@ bool any_sees(const AttendTask& task) {
   return false;
 }
 
-// Scores may lack a number per row (encode_query): in its stead the maximum so far is lowered.
+// Scores may lack a number per row (encode_queries): in its stead the maximum so far is lowered.
 void attend_keys(const AttendTask& task, const ThreadScratch& scratch) {
   const auto n = static_cast<std::size_t>(task.queries.n_rows);
   for (std::size_t row = 0; row < n; ++row) task.state.max[row] -= scratch.queries.lacking[row];
@@ -261,10 +261,10 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
   const std::int64_t end = task.end_cell;
   for (; task.first_cell < end; task.first_cell = task.end_cell) {
     task.end_cell = std::min(task.first_cell + a.k.format().frame_cells(), end);
+    if (!any_sees(task)) continue;
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
     scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
-    if (!any_sees(task)) continue;
     encode_rows(a, block, KeyForm::packed, turn, scratch);
     attend_keys(task, scratch);
   }

@@ -41,9 +41,10 @@ std::uint64_t ExactCells::in_one_frame(const PackedTensor& keys, int head,
   const auto position = [&](std::uint64_t left) {
     return keys.place_in_frame({stream_, cell(std::countr_zero(left))}, head).position;
   };
+  const std::int32_t wanted = position(slots);
   std::uint64_t same = 0;
   for (std::uint64_t left = slots; left != 0; left &= left - 1) {
-    if (position(left) == position(slots)) same |= left & -left;
+    if (position(left) == wanted) same |= left & -left;
   }
   return same;
 }

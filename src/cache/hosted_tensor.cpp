@@ -154,6 +154,7 @@ bool HostedTensor::write(const WriteCall& call, Worker worker) {
   }
   if (worker.index == 0 && !refused_.empty()) {
     for (const std::int64_t row : call.rows) mark(row, false);
+    if (std::ranges::find(refused_, true) == refused_.end()) refused_.clear();
   }
   return true;
 }

@@ -88,7 +88,7 @@ class HostedTensor {
   std::optional<RowFormat> unless_rotated_;
   bool restored_ = false;  ///< rows came from a session before the head size was known
   Pages own_rows_;
-  std::vector<bool> refused_;                            ///< empty: none ever was
+  std::vector<bool> refused_;                            ///< empty: none is
   std::map<std::int64_t, std::vector<std::byte>> kept_;  ///< foreign rows, see store()
 };
 

@@ -10,6 +10,8 @@
 namespace kvsplit {
 namespace {
 
+constexpr int packed = -1;  // no slot of an exact row
+
 std::int64_t tiles_per_stream(CellShape cells) {
   return (cells.kv_size + tile_rows - 1) / tile_rows;
 }
@@ -67,31 +69,24 @@ std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) co
   return memory_ + group.offset + stream * tiles_per_stream(cells_) * group.tile_stride;
 }
 
-GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at) const {
+// As packed, or as the exact one of a slot.
+GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at, int slot) const {
+  if (slot >= 0) return exact_.row(at.stream, slot, group.number());
   const auto tile = static_cast<std::size_t>(at.cell / tile_rows);
   return {group, side_, tiles(group, at.stream) + tile * group.tile_stride,
           static_cast<int>(at.cell % tile_rows)};
 }
 
-void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
-  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
-  const std::span<float> numbers{room.data(), static_cast<std::size_t>(map_head_dim())};
-  std::copy_n(values, numbers.size(), numbers.begin());
-  const PlaceInFrame in_frame = place_in_frame(at, head);
-  into_space(format_, head, in_frame.position, numbers);
-  if (slot >= 0 && format_.exact_saved) write_exact(at, slot, head_groups(head), numbers.data());
-  add_place(format_, head, in_frame.cell, -1, numbers);
-  const float* next = numbers.data();
-  for (const GroupLayout& group : head_groups(head)) {
-    group_row(group, at).write({next, group_channels}, format_.even_scales);
-    next += group_channels;
+void PackedTensor::read_groups(CellPlace at, int slot, Groups groups, float* numbers) const {
+  for (const GroupLayout& group : groups) {
+    group_row(group, at, slot).read({numbers, group_channels});
+    numbers += group_channels;
   }
-  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, head_groups(head), head);
 }
 
-void PackedTensor::write_exact(CellPlace at, int slot, Groups groups, const float* numbers) {
+void PackedTensor::write_groups(CellPlace at, int slot, Groups groups, const float* numbers) {
   for (const GroupLayout& group : groups) {
-    exact_.row(at.stream, slot, group.number()).write({numbers, group_channels});
+    group_row(group, at, slot).write({numbers, group_channels}, slot < 0 && format_.even_scales);
     numbers += group_channels;
   }
 }
@@ -100,31 +95,30 @@ void PackedTensor::write_exact(CellPlace at, int slot, Groups groups, const floa
 void PackedTensor::make_exact(CellPlace at, int slot, Groups groups, int head) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers = std::span(room).first(groups.size() * group_channels);
-  read_packed(at, groups, numbers.data());
+  read_groups(at, packed, groups, numbers.data());
   add_place(format_, head, place_in_frame(at, head).cell, 1, numbers);
-  write_exact(at, slot, groups, numbers.data());
+  write_groups(at, slot, groups, numbers.data());
 }
 
-void PackedTensor::read_packed(CellPlace at, Groups groups, float* numbers) const {
-  for (const GroupLayout& group : groups) {
-    group_row(group, at).read({numbers, group_channels});
-    numbers += group_channels;
-  }
+void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
+  std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
+  const std::span<float> numbers{room.data(), static_cast<std::size_t>(map_head_dim())};
+  std::copy_n(values, numbers.size(), numbers.begin());
+  const PlaceInFrame in_frame = place_in_frame(at, head);
+  const Groups groups = head_groups(head);
+  into_space(format_, head, in_frame.position, numbers);
+  if (slot >= 0 && format_.exact_saved) write_groups(at, slot, groups, numbers.data());
+  add_place(format_, head, in_frame.cell, -1, numbers);
+  write_groups(at, packed, groups, numbers.data());
+  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, groups, head);
 }
 
-// What was encoded for this place in a frame.
-void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame,
+// What was encoded for this place in a frame; the row of a slot, if that says more than the packed.
+void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame, int slot,
                              std::span<float> values) const {
-  const int slot = format_.exact_saved ? exact_.find(at) : -1;
-  if (slot < 0) {
-    read_packed(at, head_groups(head), values.data());
-    add_place(format_, head, in_frame.cell, 1, values);
-  } else {
-    for (float* numbers = values.data(); const GroupLayout& group : head_groups(head)) {
-      exact_.row(at.stream, slot, group.number()).read({numbers, group_channels});
-      numbers += group_channels;
-    }
-  }
+  const bool exact = slot >= 0 && format_.exact_saved;
+  read_groups(at, exact ? slot : packed, head_groups(head), values.data());
+  if (!exact) add_place(format_, head, in_frame.cell, 1, values);
   out_of_space(format_, head, in_frame.position, values);
 }
 
@@ -155,8 +149,9 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const CellPlace at = place(row);
   const auto dim = static_cast<std::size_t>(head_dim_);
+  const int slot = exact_.find(at);
   for (int head = 0; head < n_heads(); ++head) {
-    read_head(at, head, place_in_frame(at, head),
+    read_head(at, head, place_in_frame(at, head), slot,
               values.subspan(static_cast<std::size_t>(head) * dim, dim));
   }
 }
@@ -186,8 +181,9 @@ void PackedTensor::enter_frame(CellPlace first, int head, std::int32_t position)
   for (CellPlace at = first; at.cell < end; ++at.cell) {
     const auto is_blank = [&](const GroupLayout& group) { return group_row(group, at).blank(); };
     if (std::ranges::all_of(head_groups(head), is_blank)) continue;
-    read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, values);
-    write_head(at, head, values.data(), exact_.find(at));
+    const int slot = exact_.find(at);
+    read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, slot, values);
+    write_head(at, head, values.data(), slot);
   }
 }
 
@@ -223,7 +219,7 @@ void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
   for (int head = 0; framed && head < n_mapped_heads(); ++head) {
     if (place_in_frame(at, head) == from) continue;
-    read_head(at, head, from, values);  // and encode it for where it is now
+    read_head(at, head, from, slot, values);  // and encode it for where it is now
     write_head(at, head, values.data(), slot);
   }
 }

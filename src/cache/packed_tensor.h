@@ -106,14 +106,15 @@ class PackedTensor {
 
   CellPlace place(std::int64_t row) const { return place_of(row, cells_.kv_size); }
   int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
-  GroupRow group_row(const GroupLayout& group, CellPlace at) const;
+  GroupRow group_row(const GroupLayout& group, CellPlace at, int slot = -1) const;
+  void read_groups(CellPlace at, int slot, Groups groups, float* numbers) const;
+  void write_groups(CellPlace at, int slot, Groups groups, const float* numbers);
   void write_head(CellPlace at, int head, const float* values, int slot);
-  void read_packed(CellPlace at, Groups groups, float* numbers) const;
-  void write_exact(CellPlace at, int slot, Groups groups, const float* numbers);
   void make_exact(CellPlace at, int slot, Groups groups, int head);
   void save_exact(CellPlace at, std::span<std::byte> raw) const;
   int restore_exact(CellPlace at, std::span<const std::byte> raw);
-  void read_head(CellPlace at, int head, PlaceInFrame in_frame, std::span<float> values) const;
+  void read_head(CellPlace at, int head, PlaceInFrame in_frame, int slot,
+                 std::span<float> values) const;
   bool begins_frame(CellPlace at) const;
   void enter_frame(CellPlace first, int head, std::int32_t position);
   int n_mapped_heads() const { return format_.maps ? std::ssize(format_.maps->heads) : 0; }

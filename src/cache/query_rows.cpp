@@ -63,8 +63,7 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
 void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
                     int first_row, int n_rows, QueryScratch& scratch) {
   const int n_out = keys.head_dim() + (keys.format().frame_cells() > 0 ? n_place_numbers : 0);
-  alignas(64) std::array<float, queries_at_once * max_query_channels>
-      room;  // NOLINT(*-member-init)
+  alignas(64) FewQueries room;  // NOLINT(*-member-init): filled as far as read
   queries_into_space(keys.format(), head, turn,
                      {scratch.row(first_row), room.data(), n_rows, n_out},
                      &scratch.lacking[first_row]);

@@ -93,22 +93,23 @@ void value_out_of_space(const RowFormat& format, int head, std::span<float> numb
 
 void queries_into_space(const RowFormat& format, int head, const Turn& frame, QueryMap map,
                         float* lacking) {
-  std::fill_n(lacking, map.n_rows, 0.0F);
   const HeadMap* const head_map = map_of(format, head);
-  const auto n = static_cast<int>(head_map == nullptr ? map.n_out : head_map->mean.size());
-  std::array<float, queries_at_once * max_query_channels> turned;  // NOLINT(*-member-init)
-  float* row = head_map == nullptr ? map.out : turned.data();
-  for (int i = 0; i < map.n_rows; ++i, row += max_query_channels) {
-    std::copy_n(map.in + i * max_query_channels, n, row);
-    if (head_map == nullptr) continue;
-    if (format.frame_cells() > 0)
-      turn_head(format.maps->rotation, frame, {row, head_map->mean.size()}, -1);
-    lacking[i] = std::transform_reduce(row, row + n, head_map->mean.begin(), 0.0F);
+  if (head_map == nullptr) {
+    std::fill_n(lacking, map.n_rows, 0.0F);
+    std::copy_n(map.in, map.n_rows * max_query_channels, map.out);
+    return;
   }
-  if (head_map == nullptr) return;
+  const std::size_t dim = head_map->mean.size();
+  FewQueries turned;  // NOLINT(*-member-init): filled as far as read
+  for (int i = 0; i < map.n_rows; ++i) {
+    const std::span<float> row{&turned[i * max_query_channels], dim};
+    std::copy_n(map.in + i * max_query_channels, dim, row.begin());
+    if (format.frame_cells() > 0) turn_head(format.maps->rotation, frame, row, -1);
+    lacking[i] = std::transform_reduce(row.begin(), row.end(), head_map->mean.begin(), 0.0F);
+  }
   map.in = turned.data();
-  kernels().map_queries(head_map->query.data(), n, static_cast<int>(head_map->query.size()) / n,
-                        map);
+  kernels().map_queries(head_map->query.data(), static_cast<int>(dim),
+                        static_cast<int>(head_map->query.size() / dim), map);
 }
 
 }  // namespace kvsplit

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "codec/row_format.h"
@@ -22,12 +23,14 @@ void into_space(const RowFormat& format, int head, std::int32_t position, std::s
 /// Back again.
 void out_of_space(const RowFormat& format, int head, std::int32_t position,
                   std::span<float> numbers);
+/// The same for values, which know no frames: a row, or a sum of rows whose weights add up to 1.
+void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
 /// In that space, with frames: adds `sign` times what is known of the cell in a frame.
 void add_place(const RowFormat& format, int head, std::int32_t cell, float sign,
                std::span<float> numbers);
-/// The same for values, which know no frames: a row, or a sum of rows whose weights add up to 1.
-void value_out_of_space(const RowFormat& format, int head, std::span<float> numbers);
+
 inline constexpr int queries_at_once = 4;
+using FewQueries = std::array<float, queries_at_once * max_query_channels>;
 
 /// Up to four queries for keys in that space: with frames first 16 numbers for places, then those
 /// of all groups, n_out in all; `frame`: the turn of the keys' frame. What a query's products with

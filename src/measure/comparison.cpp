@@ -18,7 +18,8 @@ namespace {
 /// 0 · inf; what is NaN stays so.
 Eigen::ArrayXf relative_to_top(std::span<const float> logits, Eigen::Index& top) {
   const Eigen::Map<const Eigen::ArrayXf> x(logits.data(), std::ssize(logits));
-  return (x - x.maxCoeff(&top)).max(-80.0F);
+  const float most = x.maxCoeff(&top);
+  return x.unaryExpr([most](float logit) { return logit - most < -80.0F ? -80.0F : logit - most; });
 }
 
 /// In double precision: a vocabulary has 49 to 262 thousand entries.

@@ -216,10 +216,10 @@ bool is_damaged(const CacheRecord& record) {
   return record.kl_mean.value_or(0) > visible_damage_kl;
 }
 
-std::string recommendation(Records records, double unnoticed_kl) {
+std::string recommendation(Records records, double max_kl) {
   if (records.size() < 2 || !records[0].kv_bytes) return "";
   const CacheRecord& baseline = records[0];
-  const double bound = unnoticed_kl + floor_kl(records);
+  const double bound = max_kl + floor_kl(records);
   const CacheRecord* best = nullptr;
   for (const CacheRecord& record : records.subspan(1)) {
     if (!record.kv_bytes || !record.kl_mean || *record.kl_mean > bound) continue;

@@ -48,9 +48,9 @@ bool is_damaged(const measure::CacheRecord& record);
 inline constexpr double unnoticed_kl = 0.003;
 
 /// One sentence: which of the caches to take, and why. The first record is the FP16 baseline. The
-/// smallest one whose KL is at most `unnoticed_kl` above that of llama.cpp's own f16 cache, where
+/// smallest one whose KL is at most `max_kl` above that of llama.cpp's own f16 cache, where
 /// that was measured; among equals (within 1 %) the fastest at decoding.
-std::string recommendation(Records records, double unnoticed_kl = report::unnoticed_kl);
+std::string recommendation(Records records, double max_kl = unnoticed_kl);
 
 /// What the mark means, a line for below a table that has one; "" for one that has none.
 std::string damage_legend(Records records);

@@ -1,4 +1,4 @@
-// Queries for the keys of a plan: mapped into their space, and made codes.
+// Queries: mapped into the space of a plan's keys, and made codes.
 
 // N rows of `in` times B vectors of columns, so that each load of the matrix serves N rows.
 template <int N, int B>
