@@ -27,7 +27,7 @@ struct Rows {
     task.slopes = slopes.data();
     task.state = {max.data(), sums.data(), out.data()};
     task.scratch = scratch.get();
-    task.end_cell = n_cells;
+    task.end_cell = task.fetch_end = n_cells;
     return task;
   }
 

@@ -172,7 +172,8 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
       a.v, block.kv_head, scratch.v_groups,
       [&](const auto& v, const GroupLayout& group) { return packed_tiles(v, group, stream); });
   task.head_dim_v = a.v.head_dim();
-  task.queries = scratch.queries.rows(block.n_rows);
+  task.queries =
+      scratch.queries.rows(block.n_rows, n_fine_groups(a.k, block.kv_head, KeyForm::packed));
   task.masks = scratch.masks.data();
   task.hidden = scratch.exact.hidden();
   task.slopes = scratch.slopes.data();
@@ -234,6 +235,7 @@ void gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& sc
 void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
   const int stream = a.call.first_stream + block.stream;
   task.k_groups = key_tiles(a.k, block.kv_head, stream, KeyForm::exact, scratch.k_groups);
+  task.queries.n_fine = n_fine_groups(a.k, block.kv_head, KeyForm::exact);
   task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups,
                              [&](const PackedTensor& v, const GroupLayout& group) {
                                return v.exact().tile(stream, group.number());
@@ -242,7 +244,7 @@ void run_exact(const Attention& a, const RowBlock& block, AttendTask task, Threa
   task.masks = masks.data();
   task.hidden = {};
   task.first_cell = 0;
-  task.end_cell = scratch.exact.n_slots();
+  task.end_cell = task.fetch_end = scratch.exact.n_slots();
   std::uint64_t same = 0;
   for (std::uint64_t left = scratch.exact.slots(); left != 0; left &= ~same) {
     same = scratch.exact.in_one_frame(a.k, block.kv_head, left);
@@ -264,7 +266,7 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
     if (!any_sees(task)) continue;
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
     const Turn turn = frame_turn(a.k, block.kv_head, first);
-    scratch.k_groups[0].first_tile = scratch.k_groups[1].first_tile = task.first_cell / tile_rows;
+    scratch.k_groups[0].first_tile = task.first_cell / tile_rows;
     encode_rows(a, block, KeyForm::packed, turn, scratch);
     attend_keys(task, scratch);
   }
@@ -277,6 +279,7 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
   std::fill_n(scratch.out.begin(), block.n_rows * task.head_dim_v, 0.0F);
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
+  task.fetch_end = a.call.n_kv;
   const int frame_cells = a.k.format().frame_cells();
   if (frame_cells == 0 && task.first_cell < task.end_cell) attend_keys(task, scratch);
   if (frame_cells > 0) run_frames(a, block, task, scratch);

@@ -1,36 +1,32 @@
 #include "cache/query_rows.h"
 
+#include <algorithm>
+
 #include "codec/group_codec.h"
 #include "codec/transform.h"
 
 namespace kvsplit {
 namespace {
 
-/// A group of keys as queries meet it.
-struct Meeting {
-  int number;  // of the 16 numbers of the query that are for it
-  int group;   // of the head; -1: places in a frame
-  int bits;
+/// The groups of a head's keys that queries meet: first … end - 1, of which -1 is that of places in
+/// a frame.
+struct Meetings {
+  int first, end;
+  std::size_t n_fine;  // in a query's 16 bits
 };
 
 // In a plan's space the first groups of keys are the largest, and there 8 bits of a query are too
-// few: the error they leave is what 8-bit keys are measured by. So those groups are met twice, the
-// second time with what the query's first codes left over, as is the place in a frame, which exact
-// rows hold in themselves. Calls visit(meeting) for all groups that have bits.
-template <class Visit>
-void for_each_meeting(const PackedTensor& keys, int head, KeyForm form, const Visit& visit) {
-  const bool exact = form == KeyForm::exact;
+// few: the error they leave is what 8-bit keys are measured by. The same goes for places in a
+// frame, which exact rows hold in themselves.
+Meetings meetings(const PackedTensor& keys, int head, KeyForm form) {
   const std::span<const GroupLayout> groups = keys.head_groups(head);
-  const auto n = static_cast<int>(groups.size());
-  const int n_twice = keys.format().maps ? (n + 3) / 4 : 0;
-  const int first = keys.format().frame_cells() > 0 ? -1 : 0;
-  for (int group = exact ? 0 : first; group < n; ++group) {
-    const int bits = exact || group < 0 ? 8 : groups[static_cast<std::size_t>(group)].bits;
-    if (bits == 0) break;
-    for (int time = 0; time < (group < n_twice ? 2 : 1); ++time) {
-      visit(Meeting{group - first, group, bits});
-    }
-  }
+  const bool exact = form == KeyForm::exact;
+  const bool places = keys.format().frame_cells() > 0 && !exact;
+  const auto has_bits = [&](const GroupLayout& group) { return exact || group.bits > 0; };
+  const auto n = std::ranges::find_if_not(groups, has_bits) - groups.begin();
+  const auto n_large = keys.format().maps ? (std::ssize(groups) + 3) / 4 : 0;
+  return {places ? -1 : 0, static_cast<int>(n),
+          static_cast<std::size_t>(std::min(n_large, n) + (places ? 1 : 0))};
 }
 
 }  // namespace
@@ -41,18 +37,21 @@ GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, st
 
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
                                       KeyForm form, HeadTiles& room) {
+  const Meetings met = meetings(keys, head, form);
   std::size_t n = 0;
-  for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
-    if (meeting.group < 0) {
-      const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
-      room[n++] = {map.place_tiles.data(), place_tile_bytes, meeting.bits};
-      return;
-    }
-    const GroupLayout& group = keys.head_groups(head)[static_cast<std::size_t>(meeting.group)];
+  if (met.first < 0) {
+    const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
+    room[n++] = {map.place_tiles.data(), place_tile_bytes, 8};
+  }
+  for (const GroupLayout& group : keys.head_groups(head).first(met.end)) {
     room[n++] = form == KeyForm::exact ? keys.exact().tile(stream, group.number())
                                        : packed_tiles(keys, group, stream);
-  });
+  }
   return std::span(room).first(n);
+}
+
+std::size_t n_fine_groups(const PackedTensor& keys, int head, KeyForm form) {
+  return meetings(keys, head, form).n_fine;
 }
 
 Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
@@ -67,19 +66,21 @@ void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn
   queries_into_space(keys.format(), head, turn,
                      {scratch.row(first_row), room.data(), n_rows, n_out},
                      &scratch.lacking[first_row]);
+  const Meetings met = meetings(keys, head, form);
+  const int n_before = (n_out - keys.head_dim()) / group_channels;
   for (int i = 0; i < n_rows; ++i) {
+    const float* numbers = &room[i * max_query_channels + (met.first + n_before) * group_channels];
     std::size_t at = static_cast<std::size_t>(first_row + i) * max_head_groups;
-    for_each_meeting(keys, head, form, [&](const Meeting& meeting) {
-      if (meeting.bits != 16) {
-        int sum = 0;
-        scratch.scales[at] = kernels().encode_numbers(
-            &room[i * max_query_channels + meeting.number * group_channels],
-            &scratch.codes[at * group_channels], sum);
-        scratch.offsets[at] =
-            -scratch.scales[at] * code_middle(meeting.bits) * static_cast<float>(sum);
-      }
-      ++at;
-    });
+    for (int group = met.first; group < met.end; ++group, ++at, numbers += group_channels) {
+      const int bits = group < 0 || form == KeyForm::exact ? 8 : keys.head_groups(head)[group].bits;
+      if (bits == 16) continue;
+      const bool fine = static_cast<std::size_t>(group - met.first) < met.n_fine;
+      int sum = 0;
+      scratch.scales[at] =
+          kernels().encode_numbers(numbers, &scratch.codes[at * group_channels],
+                                   fine ? &scratch.low_codes[at * group_channels] : nullptr, sum);
+      scratch.offsets[at] = -scratch.scales[at] * code_middle(bits) * static_cast<float>(sum);
+    }
   }
 }
 

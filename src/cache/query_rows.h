@@ -11,6 +11,7 @@ namespace kvsplit {
 /// Query rows of one KV head, made ready for the kernels in one thread's memory.
 struct QueryScratch {
   alignas(64) std::array<std::int8_t, max_query_rows * max_query_channels> codes;
+  alignas(64) std::array<std::int8_t, max_query_rows * max_query_channels> low_codes;
   /// Scaled and turned by the keys' transform, not by a plan; the caller's to fill.
   alignas(64) std::array<float, max_query_rows * max_query_channels> numbers;
   std::array<float, max_query_rows * max_head_groups> scales;
@@ -18,8 +19,9 @@ struct QueryScratch {
   std::array<float, max_query_rows> lacking;
 
   float* row(int row) { return numbers.data() + row * max_query_channels; }
-  QueryRows rows(int n_rows) const {
-    return {n_rows, codes.data(), numbers.data(), scales.data(), offsets.data()};
+  QueryRows rows(int n_rows, std::size_t n_fine) const {
+    return {n_rows,         codes.data(),     numbers.data(), scales.data(),
+            offsets.data(), low_codes.data(), n_fine};
   }
 };
 
@@ -30,10 +32,13 @@ GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, st
 /// Keys as they are packed, or those rows that are in 8 bits besides.
 enum class KeyForm : std::uint8_t { packed, exact };
 
-/// The tiles of a head in the order in which queries meet them. With frames the first two of packed
-/// ones are those of the place in a frame; from which tile on they count is the caller's to say.
+/// The tiles of a head in the order in which queries meet them. With frames the first of packed
+/// ones is that of the place in a frame; from which tile on it counts is the caller's to say.
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
                                       KeyForm form, HeadTiles& room);
+
+/// How many of those, the first, meet 16 bits of a query.
+std::size_t n_fine_groups(const PackedTensor& keys, int head, KeyForm form);
 
 /// The turn of the frame that a cell is in; without frames anything.
 Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell);

@@ -14,9 +14,9 @@ namespace kvsplit {
 inline constexpr int cells_per_step = 64;  ///< cells that share one softmax step: those of a tile
 inline constexpr int max_query_rows = 64;  ///< query rows of one task
 inline constexpr int max_kernel_head_dim = 256;
-/// Groups of keys that queries meet: a quarter may be met twice, see QueryRows, and one that
-/// belongs to the place in a frame (codec/head_map.h) as well.
-inline constexpr int max_head_groups = max_kernel_head_dim / 16 * 5 / 4 + 2;
+/// Groups of keys that queries meet, one that belongs to the place in a frame (codec/head_map.h)
+/// among them.
+inline constexpr int max_head_groups = max_kernel_head_dim / 16 + 1;
 inline constexpr int max_query_channels = max_head_groups * 16;
 
 /// The tiles of one group of 16 channels of one head (layout: codec/tile_layout.h).
@@ -33,14 +33,15 @@ struct GroupTiles {
 /// them, so that weights are powers of two. Row r's part for group g of the keys, 16 channels:
 ///   log2(e) · scale · q · k = scale_k · (scale[r, g] · Σ codes[r, c] · code_k[c] + offset[r, g])
 /// with offset = −scale[r, g] · code_middle(bits of g) · Σ codes[r, c].
-/// A group of keys that is listed twice meets codes of a query's channels and then codes of what
-/// those left over.
+/// In the first n_fine groups a query's code is 256 · codes + low_codes.
 struct QueryRows {
   int n_rows = 0;
-  const std::int8_t* codes = nullptr;  ///< [n_rows, max_query_channels]
-  const float* numbers = nullptr;      ///< [n_rows, max_query_channels], scaled; for 16 bits
-  const float* scales = nullptr;       ///< [n_rows, max_head_groups]
-  const float* offsets = nullptr;      ///< [n_rows, max_head_groups]
+  const std::int8_t* codes = nullptr;      ///< [n_rows, max_query_channels]
+  const float* numbers = nullptr;          ///< [n_rows, max_query_channels], scaled; for 16 bits
+  const float* scales = nullptr;           ///< [n_rows, max_head_groups]
+  const float* offsets = nullptr;          ///< [n_rows, max_head_groups]
+  const std::int8_t* low_codes = nullptr;  ///< [n_rows, max_query_channels]
+  std::size_t n_fine = 0;
 };
 
 /// What the maximum of a row is before it has seen any cell: finite, so that differences are, and
@@ -82,6 +83,7 @@ struct AttendTask {
   int head_dim_v = 0;
   std::int64_t first_cell = 0;  ///< a multiple of cells_per_step
   std::int64_t end_cell = 0;
+  std::int64_t fetch_end = 0;  ///< cells of tasks to come are asked for in time as far as here
 
   QueryRows queries;
   const Half* const* masks = nullptr;   ///< [n_rows] each row's mask at cell 0; entries may be null
@@ -112,9 +114,10 @@ struct KernelTable {
                    float* out);
   /// Of each row of the map the same, up to rounding: cheap where there are several.
   void (*map_queries)(const float* matrix, int n, int n_columns, const QueryMap& map);
-  /// 16 numbers as signed bytes around 0 times a scale, which is returned: |x − x̂| ≤ max|x| / 254.
-  /// What is left is put in the numbers' place.
-  float (*encode_numbers)(float* numbers, std::int8_t* codes, int& sum_of_codes);
+  /// 16 numbers as integers around 0 times a scale, which is returned: signed bytes, or, with a
+  /// place for low codes, 256 · code + low code. |x − x̂| ≤ max|x| / 254, or / 65278.
+  float (*encode_numbers)(const float* numbers, std::int8_t* codes, std::int8_t* low_codes,
+                          int& sum);
 };
 
 /// Compiled in, best first, whether this processor has them or not.

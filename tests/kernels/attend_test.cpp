@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -98,6 +99,44 @@ TEST(Kernels, GroupsOfAnyWidthsSideBySide) {
     shape.n_cells = static_cast<std::int64_t>(1 + random() % 200);
     shape.mask = static_cast<MaskKind>(random() % 3);
     expect_contract_of_all(shape, static_cast<unsigned>(round));
+  }
+}
+
+TEST(Kernels, FirstGroupsMeetSixteenBitsOfTheQueries) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 40; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    TaskShape shape{uniform(64, 4), mixed(64, random)};
+    for (int& bits : shape.k_bits) bits = static_cast<int>(1 + random() % 8);
+    shape.n_fine = 1 + random() % shape.k_bits.size();
+    shape.n_rows = static_cast<int>(1 + random() % 9);
+    shape.n_cells = static_cast<std::int64_t>(1 + random() % 200);
+    expect_contract_of_all(shape, static_cast<unsigned>(round));
+  }
+}
+
+TEST(Kernels, EncodedNumbersAreWithinTheStatedBound) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal;
+  for (const KernelTable* const table : supported_kernels()) {
+    SCOPED_TRACE(table->name);
+    for (const bool fine : {false, true}) {
+      alignas(64) float numbers[16];
+      for (float& x : numbers) x = normal(random);
+      std::int8_t codes[16];
+      std::int8_t low_codes[16] = {};
+      int sum = 0;
+      const float scale = table->encode_numbers(numbers, codes, fine ? low_codes : nullptr, sum);
+      float most = 0;
+      for (const float x : numbers) most = std::max(most, std::fabs(x));
+      for (int i = 0; i < 16; ++i) {
+        const int code = fine ? 256 * codes[i] + low_codes[i] : codes[i];
+        EXPECT_NEAR(static_cast<float>(code) * scale, numbers[i],
+                    most * (1 + 1e-3F) / (fine ? 65278 : 254));
+        sum -= code;
+      }
+      EXPECT_EQ(sum, 0);
+    }
   }
 }
 

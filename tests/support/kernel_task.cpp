@@ -125,16 +125,20 @@ void KernelTask::make_queries(const ByteSource& bytes) {
   for (int row = 0; row < shape_.n_rows; ++row) {
     for (std::size_t g = 0; g < max_head_groups; ++g) {
       const bool used = g < shape_.k_bits.size();
+      const bool fine = g < shape_.n_fine;
       int sum = 0;
       for (int c = 0; c < 16; ++c) {
         const int code = used ? std::max<int>(bytes() - 128, -127) : 0;
+        const int low_code = fine ? bytes() - 128 : 0;
         codes_.push_back(static_cast<std::int8_t>(code));
+        low_codes_.push_back(static_cast<std::int8_t>(low_code));
         numbers_.push_back(scale * static_cast<float>(code));
-        sum += code;
+        sum += fine ? 256 * code + low_code : code;
       }
       const int bits = used ? shape_.k_bits[g] : 8;
-      scales_.push_back(scale);
-      offsets_.push_back(-scale * static_cast<float>(code_middle(bits)) * static_cast<float>(sum));
+      scales_.push_back(fine ? scale / 256 : scale);
+      offsets_.push_back(-scales_.back() * static_cast<float>(code_middle(bits)) *
+                         static_cast<float>(sum));
     }
   }
 }
@@ -179,11 +183,14 @@ void KernelTask::attend(const KernelTable& table, SoftmaxState& state, std::int6
   task.v_groups = v_.tiles;
   task.head_dim_v = dim_v;
   task.first_cell = first;
-  task.end_cell = end;
-  task.queries = {n_rows, codes_.data() + first_row * max_query_channels,
+  task.end_cell = task.fetch_end = end;
+  task.queries = {n_rows,
+                  codes_.data() + first_row * max_query_channels,
                   numbers_.data() + first_row * max_query_channels,
                   scales_.data() + first_row * max_head_groups,
-                  offsets_.data() + first_row * max_head_groups};
+                  offsets_.data() + first_row * max_head_groups,
+                  low_codes_.data() + first_row * max_query_channels,
+                  shape_.n_fine};
   task.masks = masks_.data() + first_row;
   task.slopes = slopes_.data() + first_row;
   task.softcap = shape_.softcap;
@@ -224,7 +231,8 @@ KernelTask::Score KernelTask::score(int row, std::int64_t cell) const {
     double product_size = 0;
     for (int c = 0; c < 16; ++c) {
       const std::size_t at = static_cast<std::size_t>(row) * max_query_channels + g * 16 + c;
-      const double q = k_.bits[g] == 16 ? double{numbers_[at]} : codes_[at];
+      const double code = g < shape_.n_fine ? 256.0 * codes_[at] + low_codes_[at] : codes_[at];
+      const double q = k_.bits[g] == 16 ? double{numbers_[at]} : code;
       const double x = q * k_.number(g, cell, c);
       product += x;
       product_size += std::fabs(x);

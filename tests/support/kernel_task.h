@@ -19,8 +19,9 @@ struct TaskShape {
   int n_rows = 1;
   std::int64_t n_cells = 64;
   MaskKind mask = MaskKind::none;
-  float loudness = 2;  ///< of scores, about their root mean square, in units of log2
-  float softcap = 0;   ///< times log2(e)
+  float loudness = 2;      ///< of scores, about their root mean square, in units of log2
+  float softcap = 0;       ///< times log2(e)
+  std::size_t n_fine = 0;  ///< first groups that meet 16 bits of the queries
 };
 
 /// Results of a task, or what it goes on from.
@@ -91,7 +92,7 @@ class KernelTask {
 
   TaskShape shape_;
   Packed k_, v_;
-  std::vector<std::int8_t> codes_;
+  std::vector<std::int8_t> codes_, low_codes_;
   std::vector<float> numbers_, scales_, offsets_, slopes_;
   std::vector<std::vector<Half>> mask_memory_;
   std::vector<const Half*> masks_;

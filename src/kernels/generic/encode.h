@@ -34,18 +34,28 @@ void map_queries(const float* matrix, int n, int n_columns, const QueryMap& map)
 
 // Adding 1.5 · 2^23 leaves the nearest integer in the lowest bits, and 0 of a NaN, which no cast to
 // an integer may see.
-float encode_numbers(float* numbers, std::int8_t* codes, int& sum_of_codes) {
+inline I32 nearest_of_16_bits(F32 a) {
+  const F32 sum = a + splat(rounding);
+  return make<std::int32_t>(
+      [&](int i) { return as<std::int32_t>(as<std::uint32_t>(sum.v[i]) << 16) >> 16; });
+}
+
+float encode_numbers(const float* numbers, std::int8_t* codes, std::int8_t* low_codes, int& sum) {
   const F32 x = load(numbers);
   const float most = largest(maximum(x, splat(0.0F) - x));
-  const float inverse = most > 0 ? 127.0F / most : 0.0F;
-  const float scale = most / 127.0F;
-  int sum = 0;
+  const float largest_code = low_codes == nullptr ? 127.0F : 127.0F * 256 + 127;
+  const float inverse = most > 0 ? largest_code / most : 0.0F;
+  std::int16_t wide[lanes];
+  store_i16(wide, nearest_of_16_bits(x * splat(inverse)));
+  sum = 0;
+  for (const std::int16_t code : wide) sum += code;
   for (int i = 0; i < lanes; ++i) {
-    const float shifted = numbers[i] * inverse + rounding;
-    codes[i] = static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(shifted));
-    sum += codes[i];
-    numbers[i] -= scale * static_cast<float>(codes[i]);
+    // The low code is the lower byte as a signed one; what it borrows, the upper one has more.
+    const int code = low_codes == nullptr ? wide[i] : (wide[i] + 128) >> 8;
+    codes[i] = static_cast<std::int8_t>(code);
   }
-  sum_of_codes = sum;
-  return scale;
+  if (low_codes != nullptr) {
+    for (int i = 0; i < lanes; ++i) low_codes[i] = static_cast<std::int8_t>(wide[i]);
+  }
+  return most / largest_code;
 }

@@ -44,40 +44,55 @@ struct ScoreRun {
   int first_block, first_row;
 };
 
+// Of T blocks of keys and N rows: sums of products with the queries' codes and their low codes.
+template <int N, int T>
+struct CodeSums {
+  Dot high[T][N], low[T][N];
+};
+
+struct QueryCodes {
+  const std::int8_t *high, *low;
+};
+
 // Four channels of 16 keys per product: per quarter of codes one load per block and, per row, one
 // broadcast of four query codes and one product per block.
-template <int bits, int quarter, int N, int T>
-inline void score_quarter(const std::uint8_t* codes, const std::int8_t* q, Dot (&sums)[T][N]) {
+template <int bits, int quarter, bool fine, int N, int T>
+inline void score_quarter(const std::uint8_t* codes, QueryCodes q, CodeSums<N, T>& sums) {
   Bytes unpacked[T];
   for (int t = 0; t < T; ++t) unpacked[t] = unpack_quarter<bits, quarter>(codes + t * 32 * bits);
   for (int n = 0; n < N; ++n) {
-    const std::int8_t* const four = q + n * max_query_channels + quarter * 4;
-    for (int t = 0; t < T; ++t) sums[t][n] = dot4(sums[t][n], unpacked[t], four);
+    const int four = n * max_query_channels + quarter * 4;
+    for (int t = 0; t < T; ++t) {
+      sums.high[t][n] = dot4(sums.high[t][n], unpacked[t], q.high + four);
+      if constexpr (fine) sums.low[t][n] = dot4(sums.low[t][n], unpacked[t], q.low + four);
+    }
   }
 }
 
-template <int bits, int N, int T>
+template <int bits, bool fine, int N, int T>
 inline void score_coded_group(const AttendTask& task, const StepKeys& keys, const ScoreRun& run,
                               std::size_t g, F32 (&scores)[T][N]) {
   const QueryRows& queries = task.queries;
   const std::uint8_t* const codes = keys.codes[g] + run.first_block * 32 * bits;
-  const std::int8_t* const q = queries.codes + run.first_row * max_query_channels + g * lanes;
-  Dot sums[T][N];
-  for (auto& of_block : sums) {
-    for (Dot& sum : of_block) sum = Dot{};
+  const std::size_t first = run.first_row * max_query_channels + g * lanes;
+  const QueryCodes q{queries.codes + first, fine ? queries.low_codes + first : nullptr};
+  CodeSums<N, T> sums;
+  for (int t = 0; t < T; ++t) {
+    for (int n = 0; n < N; ++n) sums.high[t][n] = sums.low[t][n] = Dot{};
   }
-  score_quarter<bits, 0>(codes, q, sums);
-  score_quarter<bits, 1>(codes, q, sums);
-  score_quarter<bits, 2>(codes, q, sums);
-  score_quarter<bits, 3>(codes, q, sums);
+  score_quarter<bits, 0, fine>(codes, q, sums);
+  score_quarter<bits, 1, fine>(codes, q, sums);
+  score_quarter<bits, 2, fine>(codes, q, sums);
+  score_quarter<bits, 3, fine>(codes, q, sums);
   const std::uint32_t lowest = lowest_scale_bits(task.k_groups[g].bits);
   for (int t = 0; t < T; ++t) {
     const F32 k_scale = load_scales(keys.scales[g] + (run.first_block + t) * lanes, lowest);
     for (int n = 0; n < N; ++n) {
       const std::size_t at = (run.first_row + n) * max_head_groups + g;
-      const F32 product = multiply_add(to_f32(finish(sums[t][n])), splat(queries.scales[at]),
-                                       splat(queries.offsets[at]));
-      scores[t][n] = multiply_add(product, k_scale, scores[t][n]);
+      F32 sum = to_f32(finish(sums.high[t][n]));
+      if constexpr (fine) sum = multiply_add(sum, splat(256), to_f32(finish(sums.low[t][n])));
+      sum = multiply_add(sum, splat(queries.scales[at]), splat(queries.offsets[at]));
+      scores[t][n] = multiply_add(sum, k_scale, scores[t][n]);
     }
   }
 }
@@ -98,7 +113,7 @@ inline void score_half_group(const AttendTask& task, const StepKeys& keys, const
 }
 
 // Scores are added up in memory from run to run; the first sets them.
-template <int bits, int N, int T>
+template <int bits, bool fine, int N, int T>
 void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run) {
   const auto at = [&](int t, int n) {
     return task.scratch->scores[run.first_row + n] + (run.first_block + t) * lanes;
@@ -111,7 +126,7 @@ void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run
     if constexpr (bits == 16) {
       score_half_group(task, keys, run, g, scores);
     } else {
-      score_coded_group<bits>(task, keys, run, g, scores);
+      score_coded_group<bits, fine>(task, keys, run, g, scores);
     }
   }
   for (int t = 0; t < T; ++t) {
@@ -119,27 +134,33 @@ void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run
   }
 }
 
-template <int N, int T>
+template <bool fine, int N, int T>
 constexpr auto score_run_of = by_width<16, 1, 2, 3, 4, 5, 6, 7, 8>([](auto width) {
-  return score_run<decltype(width)::n, N, T>;
+  return score_run<decltype(width)::n, fine&& decltype(width)::n != 16, N, T>;
 });
+
+template <bool fine, int N, int T>
+inline void score_groups(const AttendTask& task, const StepKeys& keys, ScoreRun& run,
+                         std::size_t end) {
+  for (; run.first_group < end; run.first_group = run.end_group) {
+    const int bits = keys.bits[run.first_group];
+    while (run.end_group < end && keys.bits[run.end_group] == bits) ++run.end_group;
+    if constexpr (N <= few_rows) {
+      score_run_of<fine, N, T>[bits % 16](task, keys, run);
+    } else if (bits == 16) {
+      score_run<16, false, N, T>(task, keys, run);
+    } else {
+      score_run<8, fine, N, T>(task, keys, run);
+    }
+  }
+}
 
 template <int N, int T>
 inline void score_blocks(const AttendTask& task, const StepKeys& keys, int first_block,
                          int first_row) {
   ScoreRun run{0, 0, first_block, first_row};
-  for (; run.first_group < task.k_groups.size(); run.first_group = run.end_group) {
-    const int bits = keys.bits[run.first_group];
-    while (run.end_group < task.k_groups.size() && keys.bits[run.end_group] == bits)
-      ++run.end_group;
-    if constexpr (N <= few_rows) {
-      score_run_of<N, T>[bits % 16](task, keys, run);
-    } else if (bits == 16) {
-      score_run<16, N, T>(task, keys, run);
-    } else {
-      score_run<8, N, T>(task, keys, run);
-    }
-  }
+  score_groups<true, N, T>(task, keys, run, task.queries.n_fine);
+  score_groups<false, N, T>(task, keys, run, task.k_groups.size());
 }
 
 inline void score_step(const AttendTask& task, const StepKeys& keys, int first_row, int n_rows) {
