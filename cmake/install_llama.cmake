@@ -25,6 +25,14 @@ function(put file name)  # PERMISSION…
   endif()
 endfunction()
 
+if(part STREQUAL "ggml")  # modules of an earlier call would be loaded too
+  file(GLOB earlier $ENV{DESTDIR}${folder}/libggml*)
+  list(FILTER earlier EXCLUDE REGEX "libggml-kvsplit")
+  if(earlier)
+    file(REMOVE ${earlier})
+  endif()
+endif()
+
 # Libraries by the name that programs ask for: libllama.so.0, not libllama.so or libllama.so.0.5.0.
 # One without a version is its own name, as modules are.
 file(GLOB found ${from}/lib*.so ${from}/lib*.so.* ${from}/lib*.dylib)
