@@ -3,7 +3,8 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench format lint clean
+.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench install deb installable \
+  format lint clean
 
 LABEL ?= .
 program := build/release/kvsplit
@@ -65,6 +66,19 @@ bench: ## the benchmarks of our own kernels and attention
 	@scripts/llama-cpp libs
 	@scripts/build bench
 	@for program in build/bench/bench/*; do "$$program" || exit 1; done
+
+PREFIX ?= /usr/local
+install: $(if $(SUDO_USER),,installable) ## install into PREFIX=/usr/local; with PORTABLE=1 for other processors too
+	@scripts/package install '$(PREFIX)'
+
+deb: PORTABLE := 1
+deb: installable ## a Debian package in build/release/packages, checked (Debian and Ubuntu)
+	@scripts/setup packages
+	@scripts/package deb
+
+installable: build tools
+	@$(if $(PORTABLE),scripts/llama-cpp portable)
+	@scripts/build release kvsplit_manual
 
 format: ## clang-format over our sources
 	@scripts/setup lint

@@ -15,7 +15,7 @@ struct CalibrateOptions : TextOptions {
   CalibrateOptions() {
     context = 1024;
     chunks = 8;
-    text = example_text("calibration");
+    text = shipped("examples/texts/calibration.txt");
   }
   std::string plan;
 };

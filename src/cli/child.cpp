@@ -41,8 +41,7 @@ void pass_signals_on() {
 
 int run_child(const std::string& program, const std::vector<std::string>& arguments) {
   std::vector<char*> words = {const_cast<char*>(program.c_str())};  // which it does not change
-  for (const std::string& argument : arguments)
-    words.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pass_signals_on();
   pid_t child = 0;

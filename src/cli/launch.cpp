@@ -67,7 +67,7 @@ int launch(const std::string& program, const LaunchOptions& options) {
   const std::string name = fs::path(program).filename();
   // Before GGML_BACKEND_PATH is set: it may start llama.cpp here, which has the plugin within.
   const Strings arguments = with_plugin_arguments(name, options);
-  setenv("GGML_BACKEND_PATH", build_config::plugin_file, 1);
+  setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
   setenv("KVSPLIT_REPORT", report.path.c_str(), 1);
   setenv("PATH", (environment("PATH") + ":" + llama_folder().string()).c_str(), 1);
   if (!caches.empty()) {
@@ -92,16 +92,14 @@ int run(ToolOptions options) {
     arguments.erase(arguments.begin());
     return launch(program, options);
   }
-  const Strings model_spellings = {"-m",   "--model",   "-mu", "--model-url",  "-hf",
-                                   "-hfr", "--hf-repo", "-dr", "--docker-repo"};
-  if (!given(arguments, model_spellings, "LLAMA_ARG_MODEL")) {
-    append(arguments, {"-m", model_file("")});
-  }
+  const Strings of_model = {"-m",   "--model",   "-mu", "--model-url",  "-hf",
+                            "-hfr", "--hf-repo", "-dr", "--docker-repo"};
+  if (!given(arguments, of_model, "LLAMA_ARG_MODEL")) append(arguments, {"-m", model_file("")});
   const fs::path program = llama_folder() / options.tool;
   const bool is_checkout = std::string_view(build_config::llama_cpp_version) == "checkout";
   if (!exists(program) && !is_checkout && environment("KVSPLIT_LLAMA_BIN").empty()) {
     fmt::print(stderr, "kvsplit: {} is not built yet, building it\n", options.tool);
-    run_child(script("llama-cpp"), {"tools"});
+    run_child(shipped("scripts/llama-cpp"), {"tools"});
   }
   return launch(program, options);
 }
@@ -119,8 +117,7 @@ Strings with_plugin_arguments(const std::string& program, const LaunchOptions& o
   const char* const separator = is_bench ? "/" : ",";
   const bool has_device = given(arguments, {"-dev", "--device"}, "LLAMA_ARG_DEVICE").has_value();
   if (!options.weights_on.empty()) {
-    if (has_device)
-      throw Error("--weights-on chooses the devices: leave out -dev, or --weights-on");
+    if (has_device) throw Error("--weights-on chooses the devices: leave out -dev, or that");
     append(arguments, {"-dev", fmt::format("KVSPLIT{}{}", separator, options.weights_on)});
     append(arguments, {"-ts", fmt::format("1{}0", separator)});
     // A device of an RPC server only exists once the server has been asked.

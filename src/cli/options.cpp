@@ -24,9 +24,7 @@ Caches PrecisionOptions::caches(const std::vector<std::string>& usual) const {
     names = {fmt::format("K{}V{}", key.value_or(rest.k_bits), value.value_or(rest.v_bits))};
   }
   Caches caches;
-  for (const std::string& name : names) {
-    caches.push_back(host::kvsplit_cache(parse_precision(name)));
-  }
+  for (const auto& name : names) caches.push_back(host::kvsplit_cache(parse_precision(name)));
   return caches;
 }
 

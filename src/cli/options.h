@@ -72,7 +72,7 @@ void add_measure_options(CLI::App& app, MeasureOptions& options);
 
 /// The same with -f, -c and --chunks, for those that measure on a text.
 struct TextOptions : MeasureOptions {
-  std::string text = example_text("lighthouse");  ///< a file
+  std::string text = shipped("examples/texts/lighthouse.txt");  ///< a file
   int context = 2048;
   int chunks = 1 << 20;  ///< at most
 };

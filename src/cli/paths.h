@@ -5,14 +5,15 @@
 
 namespace kvsplit::cli {
 
-/// Folder of the pinned llama.cpp's programs: $KVSPLIT_LLAMA_BIN, or where they were built.
+/// Folder of the pinned llama.cpp's programs: $KVSPLIT_LLAMA_BIN, or where they were installed or
+/// built.
 std::filesystem::path llama_folder();
 
-/// One of the programs in scripts/.
-std::string script(const std::string& name);
+/// libggml-kvsplit.so, for programs of llama.cpp to load.
+std::string plugin_file();
 
-/// A text that comes along.
-std::string example_text(const std::string& name);
+/// A file of the repository that comes along: "scripts/get-model", "examples/texts/…".
+std::string shipped(const std::string& name);
 
 /// The file of a model that `kvsplit pull` gets, "" = the demo model; another file is itself.
 /// Error: it has not been pulled yet.

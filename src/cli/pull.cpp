@@ -21,7 +21,7 @@ int run(const PullOptions& options) {
   if (options.list) arguments = {"--list"};
   if (options.path) arguments = {"--path"};
   if (!options.name.empty()) arguments.push_back(options.name);
-  return run_child(script("get-model"), arguments) == 0 ? 0 : exit_wrong_use;
+  return run_child(shipped("scripts/get-model"), arguments) == 0 ? 0 : exit_wrong_use;
 }
 
 }  // namespace

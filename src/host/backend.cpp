@@ -33,6 +33,7 @@ bool register_once() {
   // A plugin named there would bring a second KVSPLIT device, deaf to set_precision() of ours.
   unsetenv("GGML_BACKEND_PATH");
   llama_backend_init();
+  ggml_backend_load_all();  // where its kernels for the CPU are modules, as packages have them
   forget_errors();
   ggml_backend_reg* registry = plugin::backend_reg();
   if (registry == nullptr) throw Error(first_error());
