@@ -57,7 +57,7 @@ Caches caches(const CompareOptions& options) {
 std::string heading(const host::Model& model, const measure::ComparisonCall& call,
                     const CompareOptions& options) {
   return fmt::format("{} ({} tokens of context), {} of {} tokens of {}, {} threads\n\n",
-                     fs::path(model.file()).filename().string(), report::grouped(model.n_context()),
+                     model.name(), report::grouped(model.n_context()),
                      call.n_windows == 1 ? "a window" : fmt::format("{} windows", call.n_windows),
                      report::grouped(call.window), fs::path(options.text).filename().string(),
                      call.n_threads);

@@ -57,7 +57,7 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int l
 }
 
 host::Model ModelOptions::load(const std::string& device, ProgressBar& bar) const {
-  return {model_file(model), device, [&](double done) { bar.show("loading", done); }};
+  return {model_file(model), device, [&](double done) { bar.show("loading", done); }, as_f32};
 }
 
 void MeasureOptions::start() const {
@@ -98,6 +98,8 @@ void add_text_options(CLI::App& app, TextOptions& options) {
   add_value(app, "-f,--file", options.text, "FILE",
             "Text to measure on (default: one that comes along)")
       ->check(CLI::ExistingFile);
+  app.add_flag("--f32-weights", options.as_f32,
+               "Measure on a temporary copy with weights in 32 bits, free of the file's own noise");
 }
 
 void add_window_options(CLI::App& app, TextOptions& options) {

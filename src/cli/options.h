@@ -49,7 +49,7 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int l
 /// -m, -v, --kvq: for commands that load a model themselves.
 struct ModelOptions {
   std::string model;  ///< a file, or the name of a model that `kvsplit pull` gets
-  bool verbose = false;
+  bool verbose = false, as_f32 = false;
   PrecisionOptions packed;
 
   /// Loads it onto a device, with the bar on screen until the caller clears it.

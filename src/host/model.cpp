@@ -1,6 +1,7 @@
 #include "host/model.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -27,11 +28,31 @@ void check_file(const std::string& file) {
   }
 }
 
+/// A file that is removed in the end; what has opened it keeps it.
+struct TemporaryFile {
+  TemporaryFile() = default;
+  TemporaryFile(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  }
+  std::string path = fs::temp_directory_path() / fmt::format("kvsplit-{}-f32.gguf", getpid());
+};
+
+void write_as_f32(const std::string& file, const std::string& copy) {
+  llama_model_quantize_params parameters = llama_model_quantize_default_params();
+  parameters.ftype = LLAMA_FTYPE_ALL_F32;
+  parameters.allow_requantize = true;
+  if (llama_model_quantize(file.c_str(), copy.c_str(), &parameters) != 0) {
+    throw Error(fmt::format("{}: cannot be written as F32 to {}: {}", file, copy, first_error()));
+  }
+}
+
 }  // namespace
 
 Model::Model(const std::string& file, const std::string& device,
-             std::function<void(double)> progress)
-    : file_(file), device_(device) {
+             std::function<void(double)> progress, bool as_f32)
+    : file_(file), device_(device), as_f32_(as_f32) {
   check_file(file);
   // An empty list is not "none given": it keeps the weights, and so the cache, on the plain CPU.
   std::array<ggml_backend_dev_t, 2> devices{};
@@ -47,7 +68,9 @@ Model::Model(const std::string& file, const std::string& device,
     };
   }
   forget_errors();
-  model_.reset(llama_model_load_from_file(file.c_str(), parameters));
+  const TemporaryFile copy;
+  if (as_f32) write_as_f32(file, copy.path);
+  model_.reset(llama_model_load_from_file(as_f32 ? copy.path.c_str() : file.c_str(), parameters));
   if (!model_) {
     throw Error(fmt::format("{}: truncated or damaged, or unknown to this llama.cpp: {}", file,
                             first_error()));
@@ -56,6 +79,10 @@ Model::Model(const std::string& file, const std::string& device,
   if (!llama_model_has_decoder(get()) || llama_model_has_encoder(get())) {
     throw Error(fmt::format("{}: not a decoder-only model, there is no cache to measure", file));
   }
+}
+
+std::string Model::name() const {
+  return fs::path(file_).filename().string() + (as_f32_ ? " as F32" : "");
 }
 
 ModelFacts Model::facts() const {

@@ -24,12 +24,16 @@ struct ModelFacts {
 class Model {
  public:
   /// device: "KVSPLIT", "CPU" (llama.cpp as it comes, no plugin), or another that llama.cpp knows.
-  /// progress, if given, is called with the part that is loaded, 0 … 1.
-  /// Error: the file is missing, truncated or not a GGUF file; there is no such device.
+  /// progress, if given, is called with the part that is loaded, 0 … 1. as_f32: with all weights in
+  /// 32 bits, of a copy that llama.cpp makes in the folder for temporary files and that is gone
+  /// when this returns.
+  /// Error: the file is missing, truncated or not a GGUF file; there is no such device; there is no
+  /// room for the copy.
   Model(const std::string& file, const std::string& device,
-        std::function<void(double)> progress = {});
+        std::function<void(double)> progress = {}, bool as_f32 = false);
 
   const std::string& file() const { return file_; }
+  std::string name() const;  ///< the file's, and whether it is a copy as F32
   const std::string& device() const { return device_; }
   llama_model* get() const { return model_.get(); }
 
@@ -45,6 +49,7 @@ class Model {
 
  private:
   std::string file_, device_;
+  bool as_f32_ = false;
   llama_model_ptr model_;
   const llama_vocab* vocabulary_ = nullptr;  ///< the model's
 };

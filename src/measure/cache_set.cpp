@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <ctime>
-#include <filesystem>
 
 #include "host/process.h"
 #include "kernels/attend.h"
@@ -29,9 +28,8 @@ const host::Model& model_for(const CacheSet& set, const host::CacheChoice& cache
 }
 
 Setting describe_setting(const CacheSet& set) {
-  const std::filesystem::path file = model_for(set, set.caches[0]).file();
   return {
-      .model = file.filename().string(),
+      .model = model_for(set, set.caches[0]).name(),
       .kvsplit = build_config::version,
       .llama_cpp = build_config::llama_cpp_version,
       .ggml = build_config::ggml_version,

@@ -80,6 +80,23 @@ TEST_F(Host, KnowsTheModel) {
   EXPECT_GT(model.tokenize("two flashes, close together").size(), 3U);
 }
 
+TEST_F(Host, LoadsACopyAsF32AndLeavesNoFileBehind) {
+  const std::string file = KVSPLIT_SOURCE_DIR "/tests/data/models/llama.gguf";
+  const test::TestFolder folder;
+  setenv("TMPDIR", folder / "", 1);
+  const Model plain(file, "CPU");
+  const Model copy(file, "CPU", {}, true);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+  EXPECT_EQ(copy.name(), "llama.gguf as F32");
+  EXPECT_EQ(copy.facts().file_type, "all F32");
+  EXPECT_NE(plain.facts().file_type, "all F32");
+  EXPECT_GT(llama_model_size(copy.get()), llama_model_size(plain.get()));
+
+  setenv("TMPDIR", (folder / "nowhere").c_str(), 1);
+  EXPECT_THROW(Model(file, "CPU", {}, true), std::exception);
+  unsetenv("TMPDIR");
+}
+
 /// The sequence of `tokens`, decoded in pieces of the given lengths: the logits of its last token.
 std::vector<float> last_logits(Context& context, const std::vector<Token>& tokens,
                                std::size_t piece) {
