@@ -1,9 +1,60 @@
 #include "cache/cache_table.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 
 namespace kvsplit {
+namespace {
+
+std::string mebibytes(std::size_t bytes) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2f MiB", static_cast<double>(bytes) / (1U << 20U));
+  return text.data();
+}
+
+}  // namespace
+
+void CacheSum::count(const HostedTensor& cache, int sign) {
+  const auto change = [sign](std::size_t& part, std::size_t its) {
+    part = sign > 0 ? part + its : part - std::min(part, its);
+  };
+  const bool keys = cache.nominal().side == Side::key;
+  change(keys ? k_bytes : v_bytes, cache.allocated_bytes());
+  change(keys ? k_numbers : v_numbers, cache.nominal().n_numbers());
+  change(cache.packed() ? n_packed : n_unpacked, 1);
+}
+
+CacheSummary::CacheSummary(std::span<const HostedTensor* const> caches) {
+  std::map<std::string, std::vector<std::string>> noted;  // tensors that a note is about
+  for (const HostedTensor* cache : caches) {
+    sum.add(*cache);
+    if (!cache->note().empty()) noted[cache->note()].push_back(cache->name());
+    if (!cache->packed()) continue;
+    // A tensor tells the bits of its own side.
+    const Precision other = std::exchange(precision, cache->precision());
+    const bool keys = cache->nominal().side == Side::key;
+    (keys ? precision.v_bits : precision.k_bits) = keys ? other.v_bits : other.k_bits;
+  }
+  if (!has_exact_rows({precision.k_bits, precision.v_bits})) {
+    precision.sinks = Precision{}.sinks;
+    precision.window = Precision{}.window;
+  }
+  for (const auto& [note, names] : noted) {
+    std::string& line = notes.emplace_back(names.front());
+    if (names.size() > 1)
+      line.append(" and ").append(std::to_string(names.size() - 1)).append(" more");
+    line.append(": ").append(note);
+  }
+}
+
+std::string CacheSummary::text() const {
+  std::string line =
+      to_string(precision) + " cache: " + std::to_string(sum.n_packed) + " tensors packed, ";
+  if (sum.n_unpacked > 0) line += std::to_string(sum.n_unpacked) + " not, ";
+  return line + mebibytes(sum.bytes()) + " instead of " + mebibytes(sum.fp16_bytes()) + " at FP16";
+}
 
 HostedTensor* CacheTable::at(const std::byte* address) const {
   const auto found = caches_.find(address);

@@ -12,23 +12,17 @@
 // the tensor must know its heads (bind_heads()).
 namespace kvsplit {
 
-inline constexpr int max_edited_rows = tile_rows;  ///< of one call of `edit`
-
-/// Some rows of a packed tensor, decoded: values [rows.size(), n_channels].
-struct DecodedRows {
-  std::span<const std::int64_t> rows;
-  float* values;
-};
+/// Changes a row of a packed tensor, decoded: values [n_channels].
+using EditOfRow = std::function<void(std::int64_t row, std::span<float> values)>;
 
 /// By how many positions a row moves; 0: it stays as it is. Where positions do not matter, any
 /// number but 0.
 using ShiftOfRow = std::function<std::int32_t(std::int64_t row)>;
 
-/// Decodes the rows that move, at most max_edited_rows at a time, lets `edit` change them and
-/// encodes them again. The other rows stay as they are, bit by bit; only where a frame moves, as
-/// its first row that does, are all rows in it edited. `edit` runs on every worker.
-void edit_rows(PackedTensor& tensor, const ShiftOfRow& shift,
-               const std::function<void(DecodedRows)>& edit, Worker worker);
+/// Decodes the rows that move, lets `edit` change each and encodes them again. The other rows stay
+/// as they are, bit by bit; only where a frame moves, as its first row that does, are all rows in
+/// it edited. `edit` runs on every worker.
+void edit_rows(PackedTensor& tensor, const ShiftOfRow& shift, const EditOfRow& edit, Worker worker);
 
 /// The same channels of each head, of all rows, as numbers elsewhere: [n_rows, n_heads,
 /// n_channels], strides in bytes.

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "cache/tap.h"
 
 namespace kvsplit {
 

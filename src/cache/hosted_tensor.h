@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -100,5 +101,20 @@ std::string bind_pair(HostedTensor* keys, std::int64_t head_dim_k, HostedTensor*
 /// attend() on both. Error: it looks at a refused row.
 void attend(const HostedTensor& keys, const HostedTensor& values, const AttentionCall& call,
             Workspace& workspace, Worker worker);
+
+/// Sees what caches are given, before anything is lost of it: what calibration learns from. Called
+/// on one thread, in the order of the graph. Nothing may be thrown.
+class Tap {
+ public:
+  virtual ~Tap() = default;
+  virtual void rows(const NominalRows& cache, const WriteCall& call) = 0;
+  virtual void attention(const NominalRows& keys, const AttentionCall& call) = 0;
+};
+
+/// The process's tap, which nothing but a calibration sets.
+inline std::atomic<Tap*>& tap() {
+  static std::atomic<Tap*> the_tap{nullptr};
+  return the_tap;
+}
 
 }  // namespace kvsplit

@@ -100,6 +100,14 @@ void PackedTensor::make_exact(CellPlace at, int slot, Groups groups, int head) {
   write_groups(at, slot, groups, numbers.data());
 }
 
+// All of it; without a plan the size of heads need not be known yet.
+void PackedTensor::make_exact(CellPlace at, int slot) {
+  const std::size_t n = format_.maps ? head_groups(0).size() : 1;
+  for (std::size_t first = 0; first < layout_.groups.size(); first += n) {
+    make_exact(at, slot, Groups(layout_.groups).subspan(first, n), static_cast<int>(first / n));
+  }
+}
+
 void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers{room.data(), static_cast<std::size_t>(map_head_dim())};
@@ -191,71 +199,56 @@ void PackedTensor::shift_frame(std::int64_t row, std::int32_t shift) {
   for (int head = 0; head < n_heads(); ++head) frame(place(row), head) += shift;
 }
 
+// Calls visit(row of a group, where it is in a saved row): all as packed, and then, if those are
+// saved, as the exact row of the slot.
+template <class Visit>
+void PackedTensor::for_each_saved(CellPlace at, int slot, const Visit& visit) const {
+  for (const GroupLayout& group : layout_.groups) visit(group_row(group, at), group.raw_offset);
+  if (slot < 0 || !format_.exact_saved) return;
+  std::size_t offset = layout_.exact_raw_offset + exact_mark_bytes;
+  for (const GroupLayout& group : layout_.groups) {
+    visit(group_row(group, at, slot), offset);
+    offset += exact_group.raw_bytes();
+  }
+}
+
 void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
   assert(raw.size() == raw_row_bytes());
   const CellPlace at = place(row);
-  for (const GroupLayout& group : layout_.groups) {
-    group_row(group, at).save(raw.data() + group.raw_offset);
-  }
-  save_exact(at, raw.subspan(layout_.exact_raw_offset));
-  if (frames_ == nullptr) return;
+  const ExactRows::Mark mark = exact_.mark(at);
   const PlaceInFrame in_frame = place_in_frame(at, 0);
+  static_assert(sizeof(mark) == exact_mark_bytes);
+  std::ranges::fill(raw, std::byte{0});
+  for_each_saved(at, mark.slot - 1, [&](const GroupRow& group, std::size_t offset) {
+    group.save(raw.data() + offset);
+  });
+  if (exact_.n_slots() > 0) std::memcpy(&raw[layout_.exact_raw_offset], &mark, sizeof(mark));
+  if (frames_ == nullptr) return;
   std::memcpy(raw.last<sizeof(in_frame)>().data(), &in_frame, sizeof(in_frame));
 }
 
 void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   assert(raw.size() == raw_row_bytes());
   const CellPlace at = place(row);
+  ExactRows::Mark mark;
   PlaceInFrame from;
   const bool framed = frames_ != nullptr && !all_zero(raw);
+  if (exact_.n_slots() > 0) std::memcpy(&mark, &raw[layout_.exact_raw_offset], sizeof(mark));
   if (framed) std::memcpy(&from, raw.last<sizeof(from)>().data(), sizeof(from));
   for (int head = 0; framed && begins_frame(at) && head < n_mapped_heads(); ++head) {
     enter_frame(at, head, from.position + from.cell);
   }
-  for (const GroupLayout& group : layout_.groups) {
-    group_row(group, at).restore(raw.data() + group.raw_offset);
-  }
-  const int slot = restore_exact(at, raw.subspan(layout_.exact_raw_offset));
+  const int slot = exact_.claim(at, mark);
+  for_each_saved(at, slot, [&](const GroupRow& group, std::size_t offset) {
+    group.restore(raw.data() + offset);
+  });
+  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot);
   std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
   for (int head = 0; framed && head < n_mapped_heads(); ++head) {
     if (place_in_frame(at, head) == from) continue;
     read_head(at, head, from, slot, values);  // and encode it for where it is now
     write_head(at, head, values.data(), slot);
   }
-}
-
-void PackedTensor::save_exact(CellPlace at, std::span<std::byte> raw) const {
-  if (exact_.n_slots() == 0) return;
-  std::ranges::fill(raw, std::byte{0});
-  const ExactRows::Mark mark = exact_.mark(at);
-  static_assert(sizeof(mark) == exact_mark_bytes);
-  std::memcpy(raw.data(), &mark, sizeof(mark));
-  if (mark.slot == 0 || !format_.exact_saved) return;
-  for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
-    exact_.row(at.stream, mark.slot - 1, group)
-        .save(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
-  }
-}
-
-int PackedTensor::restore_exact(CellPlace at, std::span<const std::byte> raw) {
-  if (exact_.n_slots() == 0) return -1;
-  ExactRows::Mark mark;
-  std::memcpy(&mark, raw.data(), sizeof(mark));
-  const int slot = exact_.claim(at, mark);
-  if (slot < 0) return slot;
-  if (format_.exact_saved) {
-    for (std::size_t group = 0; group < layout_.groups.size(); ++group) {
-      exact_.row(at.stream, slot, group)
-          .restore(&raw[exact_mark_bytes + group * exact_group.raw_bytes()]);
-    }
-    return slot;
-  }
-  for (int head = 0; head < n_mapped_heads(); ++head) {
-    make_exact(at, slot, head_groups(head), head);
-  }
-  if (format_.maps) return slot;  // else the size of heads need not be known yet
-  for (const GroupLayout& group : layout_.groups) make_exact(at, slot, {&group, 1}, 0);
-  return slot;
 }
 
 void PackedTensor::copy_stream(std::int64_t from, std::int64_t to) {

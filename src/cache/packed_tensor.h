@@ -111,8 +111,9 @@ class PackedTensor {
   void write_groups(CellPlace at, int slot, Groups groups, const float* numbers);
   void write_head(CellPlace at, int head, const float* values, int slot);
   void make_exact(CellPlace at, int slot, Groups groups, int head);
-  void save_exact(CellPlace at, std::span<std::byte> raw) const;
-  int restore_exact(CellPlace at, std::span<const std::byte> raw);
+  void make_exact(CellPlace at, int slot);
+  template <class Visit>
+  void for_each_saved(CellPlace at, int slot, const Visit& visit) const;
   void read_head(CellPlace at, int head, PlaceInFrame in_frame, int slot,
                  std::span<float> values) const;
   bool begins_frame(CellPlace at) const;

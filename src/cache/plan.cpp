@@ -1,8 +1,213 @@
 #include "cache/plan.h"
 
-#include "cache/plan_file.h"
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <queue>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "cache/packed_tensor.h"
+
+static_assert(std::endian::native == std::endian::little);
 
 namespace kvsplit {
+namespace {
+
+constexpr std::string_view magic = "kvplan1\n";
+constexpr std::uint32_t most = 1U << 16U;  // layers or heads that a file is believed to have
+
+struct SideHeader {
+  std::uint32_t n_heads, head_dim, frame_cells, n_planes, neighbours;
+};
+
+template <typename T>
+void put(std::string& bytes, const std::vector<T>& numbers) {
+  bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(T));
+}
+
+template <typename T>
+void put(std::string& bytes, const T& one) {
+  bytes.append(reinterpret_cast<const char*>(&one), sizeof(one));
+}
+
+void put_side(std::string& bytes, const PlannedSide& side) {
+  const auto count = [](auto n) { return static_cast<std::uint32_t>(n); };
+  put(bytes, SideHeader{count(side.heads.size()), count(side.head_dim), count(side.frame_cells),
+                        count(side.rotation.angles.size()), side.rotation.neighbours});
+  put(bytes, side.rotation.angles);
+  for (const PlannedHead& head : side.heads) {
+    put(bytes, head.mean);
+    put(bytes, head.base);
+    put(bytes, head.place_basis);
+    put(bytes, head.variance);
+    std::vector<Half> into(head.into.size());
+    std::ranges::transform(head.into, into.begin(), float_to_half);
+    put(bytes, into);
+  }
+}
+
+class Reader {
+ public:
+  Reader(const std::string& file, std::string_view bytes) : file_(file), rest_(bytes) {}
+
+  template <typename T>
+  std::vector<T> take(std::size_t n) {
+    if (rest_.size() / sizeof(T) < n) throw Error(file_ + ": a plan that ends too early");
+    std::vector<T> numbers(n);
+    if (n > 0) std::memcpy(numbers.data(), rest_.data(), n * sizeof(T));
+    rest_.remove_prefix(n * sizeof(T));
+    return numbers;
+  }
+
+  PlannedSide side() {
+    const auto [n_heads, dim, frame_cells, n_planes, neighbours] = take<SideHeader>(1)[0];
+    if (n_heads > most || dim % head_dim_unit != 0 || dim > max_head_dim || 2 * n_planes > dim ||
+        frame_cells > most || frame_cells % tile_rows != 0) {
+      throw Error(file_ + ": a plan for " + std::to_string(n_heads) + " heads of " +
+                  std::to_string(dim) + " and frames of " + std::to_string(frame_cells));
+    }
+    PlannedSide side{static_cast<int>(dim),
+                     static_cast<int>(frame_cells),
+                     {neighbours != 0, take<float>(n_planes)},
+                     std::vector<PlannedHead>(n_heads)};
+    for (PlannedHead& head : side.heads) {
+      head.mean = take<float>(dim);
+      head.base = take<float>(frame_cells > 0 ? dim : 0);
+      head.place_basis = take<float>(head.base.size() * n_place_numbers);
+      head.variance = take<float>(dim / group_channels);
+      const auto into = take<Half>(std::size_t{dim} * dim);
+      head.into.resize(into.size());
+      std::ranges::transform(into, head.into.begin(), half_to_float);
+    }
+    return side;
+  }
+
+ private:
+  const std::string& file_;
+  std::string_view rest_;
+};
+
+// Squared error of a Gaussian of variance 1 in b bits with a scale per 16 numbers, measured.
+constexpr std::array distortion{1.0, 0.36, 0.102, 0.0272, 0.0073, 0.0019, 0.00048, 0.00012, 3e-5};
+constexpr int group_numbers = 16, whole_scale_bits = 8;
+
+// Gives bits to groups of 16 numbers so that the sum of their squared errors is least: the next bit
+// always goes where it saves most per bit spent (reverse water-filling; error of b bits: D(b) ·
+// σ²). A scale comes with a group's first bit. Each group brings 16 · (bits + 0.5)
+// to the budget. As a head's variances fall, its groups behind one of 0 bits have 0.
+std::vector<int> share_bits(std::span<const float> variances, int bits, bool whole_scales) {
+  std::vector<int> shares(variances.size());
+  // What a bit spent on a group gains, and the group, negative: the first of equals comes first.
+  std::priority_queue<std::pair<double, std::ptrdiff_t>> offers;
+  const int scale_bits = whole_scales ? whole_scale_bits : whole_scale_bits / 2;
+  const auto cost_of_next = [&](int has) { return group_numbers + (has == 0 ? scale_bits : 0); };
+  const auto offer = [&](std::size_t group) {
+    const auto has = static_cast<std::size_t>(shares[group]);
+    if (has + 1 == distortion.size()) return;
+    const double gain = variances[group] * (distortion[has] - distortion[has + 1]);
+    offers.emplace(gain / cost_of_next(shares[group]), -static_cast<std::ptrdiff_t>(group));
+  };
+  for (std::size_t group = 0; group < variances.size(); ++group) offer(group);
+  auto left = static_cast<long long>(variances.size()) * (group_numbers * bits + whole_scale_bits);
+  while (!offers.empty() && left >= group_numbers) {
+    const auto group = static_cast<std::size_t>(-offers.top().second);
+    offers.pop();
+    if (cost_of_next(shares[group]) > left) continue;
+    left -= cost_of_next(shares[group]);
+    ++shares[group];
+    offer(group);
+  }
+  return shares;
+}
+
+}  // namespace
+
+void write_plan(const std::string& file, const PlanOrigin& origin,
+                std::span<const PlannedLayer> layers) {
+  std::string bytes(magic);
+  put(bytes, origin.model);
+  put(bytes, static_cast<std::uint32_t>(origin.made.size()));
+  bytes += origin.made;
+  put(bytes, static_cast<std::uint32_t>(layers.size()));
+  for (const PlannedLayer& layer : layers) {
+    put_side(bytes, layer.keys);
+    put_side(bytes, layer.values);
+  }
+  put(bytes, fnv1a(bytes));
+  std::ofstream out(file, std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!out.flush()) throw Error(file + ": cannot be written");
+}
+
+CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw Error(file + ": no such plan");
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  if (!bytes.starts_with(magic) || bytes.size() < magic.size() + sizeof(std::uint64_t)) {
+    throw Error(file + ": not a plan of this version of kvsplit");
+  }
+  const std::string_view body(bytes.data(), bytes.size() - sizeof(std::uint64_t));
+  const std::uint64_t hash = fnv1a(body);
+  if (std::memcmp(&hash, bytes.data() + body.size(), sizeof(hash)) != 0) {
+    throw Error(file + ": damaged, its checksum is wrong");
+  }
+  Reader reader(file_, body.substr(magic.size()));
+  origin_.model = reader.take<std::uint64_t>(1)[0];
+  const std::vector<char> made = reader.take<char>(reader.take<std::uint32_t>(1)[0]);
+  origin_.made.assign(made.begin(), made.end());
+  const std::uint32_t n_layers = reader.take<std::uint32_t>(1)[0];
+  for (std::uint32_t i = 0; i < n_layers; ++i) {
+    keys_.push_back(make_maps(reader.side(), hash));
+    values_.push_back(make_maps(reader.side(), hash));
+  }
+}
+
+std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_channels, int bits,
+                                                bool whole_scales) const {
+  const auto& layers = side == Side::key ? keys_ : values_;
+  const auto index = static_cast<std::size_t>(layer);
+  if (index >= layers.size() || layers[index]->heads.empty()) return std::nullopt;
+  RowFormat format;
+  format.maps = layers[index];
+  format.whole_scales = whole_scales;
+  if (static_cast<int>(format.maps->heads.size()) * format.maps->head_dim != n_channels) {
+    throw Error(file_ + ": a plan for another model, layer " + std::to_string(layer) +
+                " has rows of " + std::to_string(n_channels) + " numbers here");
+  }
+  if (side == Side::value) {
+    for (const HeadMap& head : format.maps->heads) {
+      std::ranges::copy(share_bits(head.variance, bits, whole_scales),
+                        std::back_inserter(format.group_bits));
+    }
+    return format;
+  }
+  std::vector<float> variances;
+  std::size_t first = 0;
+  for (const auto& maps : layers) {
+    if (maps == format.maps) first = variances.size();
+    for (const HeadMap& head : maps->heads) {
+      std::ranges::copy(head.variance, std::back_inserter(variances));
+    }
+  }
+  const std::vector<int> all = share_bits(variances, bits, whole_scales);
+  format.group_bits.assign(&all[first], &all[first] + n_channels / group_channels);
+  return format;
+}
+
+std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file) {
+  static std::mutex one_at_a_time;
+  static std::map<std::string, std::shared_ptr<const CalibratedPlan>> plans;
+  const std::lock_guard lock(one_at_a_time);
+  std::shared_ptr<const CalibratedPlan>& plan = plans[file];
+  if (!plan) plan = std::make_shared<CalibratedPlan>(file);
+  return plan;
+}
 
 RowFormat plan_format(const Precision& precision, int layer, Side side, int n_channels,
                       bool host_rotates) {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 #include "codec/group_row.h"
 #include "kernels/scale_code.h"
 

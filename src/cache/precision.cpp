@@ -20,25 +20,20 @@ constexpr auto exact_rows_wanted =
               "; write K8V4 (bits of keys and of values), 8 (both), FP16 or auto");
 }
 
-std::string_view take_digits(std::string_view& rest) {
-  const std::size_t n = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  const std::string_view digits = rest.substr(0, n);
-  rest.remove_prefix(n);
-  return digits;
+// Takes a whole number off the front of `rest`. -1: there is none, or no int holds it.
+int take_number(std::string_view& rest) {
+  int number = -1;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+  return number;
 }
 
-// -1: it is none, or no int holds it.
-int whole_number(std::string_view digits) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return error == std::errc() && end == digits.data() + digits.size() ? number : -1;
-}
-
-int width(std::string_view digits, std::string_view text) {
-  const int bits = whole_number(digits);
+int take_width(std::string_view& rest, std::string_view text) {
+  const int bits = take_number(rest);
   if (bits < 0) refuse(text, "not a number of bits");
   if (std::ranges::find(widths, bits) == widths.end()) {
-    refuse(text, "no codec of " + std::string(digits) + " bits, there are 2, 3, 4, 5, 6, 8 and 16");
+    refuse(text,
+           "no codec of " + std::to_string(bits) + " bits, there are 2, 3, 4, 5, 6, 8 and 16");
   }
   return bits;
 }
@@ -52,14 +47,14 @@ bool take_letter(std::string_view& rest, char letter) {
 // Reads "K8V4", "8", "FP16" or "16" off the front of `rest`.
 void parse_widths(std::string_view& rest, std::string_view text, Precision& precision) {
   if (take_letter(rest, 'k')) {
-    precision.k_bits = width(take_digits(rest), text);
+    precision.k_bits = take_width(rest, text);
     if (!take_letter(rest, 'v')) refuse(text, "V and its bits expected after K's");
-    precision.v_bits = width(take_digits(rest), text);
+    precision.v_bits = take_width(rest, text);
     return;
   }
   const bool floating = take_letter(rest, 'f');
   if (floating) take_letter(rest, 'p');
-  const int bits = width(take_digits(rest), text);
+  const int bits = take_width(rest, text);
   if (floating && bits != 16) refuse(text, "floating point has 16 bits here");
   precision.k_bits = precision.v_bits = bits;
 }
@@ -76,8 +71,9 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
   for (const auto& [name, number] :
        {std::pair("sinks=", &precision.sinks), std::pair("window=", &precision.window)}) {
     if (!setting.starts_with(name)) continue;
-    *number = whole_number(setting.substr(std::string_view(name).size()));
-    if (*number < 0) refuse(text, exact_rows_wanted);
+    setting.remove_prefix(std::string_view(name).size());
+    *number = take_number(setting);
+    if (*number < 0 || !setting.empty()) refuse(text, exact_rows_wanted);
     return;
   }
   refuse(text, "unknown setting \"" + std::string(setting) +

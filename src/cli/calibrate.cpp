@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "host/model_plan.h"
+#include "host/model.h"
 #include "host/weights.h"
 #include "kvsplit_build_config.h"
 

@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "host/backend.h"
-#include "host/model_plan.h"
+#include "host/model.h"
 
 namespace kvsplit::cli {
 namespace {

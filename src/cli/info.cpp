@@ -32,10 +32,8 @@ void print_facts(const host::Model& model) {
 }
 
 void print_costs(const host::Model& model, const Caches& caches) {
-  report::Table table{.columns = {{"cache", report::Table::Align::left},
-                                  {"per 1,000 tokens"},
-                                  {"fixed"},
-                                  {"at " + report::grouped(model.n_context())}}};
+  report::Table table{
+      {"cache", "per 1,000 tokens", "fixed", "at " + report::grouped(model.n_context())}};
   for (const host::CacheChoice& cache : caches) {
     const measure::CacheCost cost = measure::measure_cost(model, cache);
     table.rows.push_back(

@@ -16,7 +16,7 @@
 #include "cli/paths.h"
 #include "cli/plugin_report.h"
 #include "host/backend.h"
-#include "host/model_plan.h"
+#include "host/model.h"
 #include "kvsplit_build_config.h"
 
 namespace kvsplit::cli {

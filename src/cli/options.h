@@ -7,7 +7,7 @@
 
 #include "cli/paths.h"
 #include "cli/progress_bar.h"
-#include "host/cache_choice.h"
+#include "host/context.h"
 #include "host/model.h"
 #include "host/process.h"
 #include "measure/comparison.h"

@@ -96,7 +96,7 @@ int search_scale(std::span<const float> numbers, int covering, int bits, float l
 
 }  // namespace
 
-std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
+std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint16_t> codes,
                           const ScaleCodes& scales) {
   assert(numbers.size() == codes.size() && numbers.size() % lanes == 0);
   assert(bits >= min_coded_bits && bits <= max_coded_bits);
@@ -110,12 +110,12 @@ std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<st
 
   const float inverse = 1.0F / scale_value(best, bits);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    codes[i] = static_cast<std::uint8_t>(nearest_level(numbers[i], inverse, middle, last));
+    codes[i] = static_cast<std::uint16_t>(nearest_level(numbers[i], inverse, middle, last));
   }
   return best;
 }
 
-void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,
+void decode_group(std::span<const std::uint16_t> codes, int bits, std::uint8_t scale,
                   std::span<float> numbers) {
   const float step = scale_value(scale, bits);
   const float middle = code_middle(bits);

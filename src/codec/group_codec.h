@@ -28,11 +28,11 @@ inline constexpr ScaleCodes even_scale_codes{0, 2, max_scale_code - 1};
 /// Quantises the numbers of a group, a multiple of 8 of them. codes: one per number. Returns the
 /// scale's code. What no scale reaches, infinities too, is taken as the last level, NaN as the
 /// lowest.
-std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint8_t> codes,
+std::uint8_t encode_group(std::span<const float> numbers, int bits, std::span<std::uint16_t> codes,
                           const ScaleCodes& scales = {});
 
 /// The numbers that codes stand for.
-void decode_group(std::span<const std::uint8_t> codes, int bits, std::uint8_t scale,
+void decode_group(std::span<const std::uint16_t> codes, int bits, std::uint8_t scale,
                   std::span<float> numbers);
 
 /// Middle of the code range: x̂ = scale · (code − code_middle(bits)).

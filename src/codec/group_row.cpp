@@ -11,7 +11,6 @@
 namespace kvsplit {
 namespace {
 
-using GroupCodes = std::array<std::uint8_t, group_channels>;
 using GroupWords = std::array<std::uint16_t, group_channels>;  // codes or halves
 
 std::uint8_t* block_of(const GroupRow& row) {
@@ -23,19 +22,13 @@ std::uint8_t* half_at(const GroupRow& row, int c) {
   return block_of(row) + half_index(row.side, row.t % block_rows, c) * sizeof(Half);
 }
 
-void put_codes(const GroupRow& row, const GroupCodes& codes) {
-  const auto put_row = row.side == Side::key ? put_key_row : put_value_row;
-  put_row(block_of(row), row.group.bits, row.t % block_rows, codes.data());
-}
-
 void put_words(const GroupRow& row, const GroupWords& words) {
   if (row.group.bits == 16) {
     for (int c = 0; c < group_channels; ++c) std::memcpy(half_at(row, c), &words[c], sizeof(Half));
-    return;
+  } else {
+    const auto put_row = row.side == Side::key ? put_key_row : put_value_row;
+    put_row(block_of(row), row.group.bits, row.t % block_rows, words.data());
   }
-  GroupCodes codes;  // NOLINT(*-member-init): filled right below
-  std::ranges::copy(words, codes.begin());
-  put_codes(row, codes);
 }
 
 GroupWords get_words(const GroupRow& row) {
@@ -89,27 +82,22 @@ Half finite_half(float x) {
 }  // namespace
 
 void GroupRow::write(std::span<const float> numbers, bool even_scales) const {
-  if (group.bits == 16) {
-    GroupWords halves;  // NOLINT(*-member-init): filled right below
-    std::ranges::transform(numbers, halves.begin(), finite_half);
-    put_words(*this, halves);
-  } else if (group.coded()) {
-    GroupCodes codes;  // NOLINT(*-member-init): filled right below
+  GroupWords words;  // NOLINT(*-member-init): filled unless there are no bits for them
+  if (group.bits == 16) std::ranges::transform(numbers, words.begin(), finite_half);
+  if (group.coded()) {
     const ScaleCodes scales = scale_codes(group.short_scale_base, even_scales);
-    put_scale(*this, encode_group(numbers, group.bits, codes, scales));
-    put_codes(*this, codes);
+    put_scale(*this, encode_group(numbers, group.bits, words, scales));
   }
+  if (group.bits > 0) put_words(*this, words);
 }
 
 void GroupRow::read(std::span<float> numbers) const {
   const GroupWords words = get_words(*this);
-  if (!group.coded()) {
+  if (group.coded()) {
+    decode_group(words, group.bits, get_scale(*this), numbers);
+  } else {
     std::ranges::transform(words, numbers.begin(), half_to_float);  // of no bits: of 0
-    return;
   }
-  GroupCodes codes;  // NOLINT(*-member-init): filled right below
-  std::ranges::copy(words, codes.begin());
-  decode_group(codes, group.bits, get_scale(*this), numbers);
 }
 
 // Codes are a little-endian bit stream, lowest bits first.

@@ -50,7 +50,7 @@ struct PlaceInFrame {
   bool operator==(const PlaceInFrame&) const = default;
 };
 
-/// Of all heads of a row. Made from a plan's file (cache/plan_file.h).
+/// Of all heads of a row. Made from a plan's file (cache/plan.h).
 ///
 /// Keys are rotated by their positions, and what slowly turning planes hold at one place of a long
 /// text they do not hold at another. So a key is turned back by the position of its frame, which

@@ -25,14 +25,6 @@ constexpr double rounding = 0x1.8p52;  // doubles of its size are integers
 }  // namespace
 
 Rotation rotation_of(const RopeParameters& rope) {
-  // Planes that turn more than beta_fast times within the original context are left alone by YaRN,
-  // those that turn less than beta_slow times are slowed down; in between it is a bit of both.
-  const auto plane_of = [&](float n_turns) {
-    return static_cast<float>(rope.n_dims) *
-           std::log(static_cast<float>(rope.n_ctx_orig) /
-                    (n_turns * 2 * std::numbers::pi_v<float>)) /
-           (2 * std::log(rope.freq_base));
-  };
   Rotation rotation{rope.neighbours, {}};
   for (int i = 0; i < rope.n_dims / 2; ++i) {
     const double exponent = -2.0 * i / rope.n_dims;
@@ -40,10 +32,8 @@ Rotation rotation_of(const RopeParameters& rope) {
                       (rope.freq_factors == nullptr ? 1.0F : rope.freq_factors[i]);
     float share = 0;  // that is not slowed down
     if (rope.ext_factor != 0) {
-      const float low = std::max(0.0F, std::floor(plane_of(rope.beta_fast)));
-      const float high =
-          std::min(static_cast<float>(rope.n_dims - 1), std::ceil(plane_of(rope.beta_slow)));
-      const float ramp = (static_cast<float>(i) - low) / std::max(0.001F, high - low);
+      const float range = std::max(0.001F, rope.ramp_end - rope.ramp_begin);
+      const float ramp = (static_cast<float>(i) - rope.ramp_begin) / range;
       share = (1 - std::clamp(ramp, 0.0F, 1.0F)) * rope.ext_factor;
     }
     rotation.angles.push_back(fast * (rope.freq_scale * (1 - share) + share));

@@ -19,9 +19,11 @@ struct Rotation {
 /// What RoPE is told, as the host's operation has it (YaRN: arXiv 2309.00071).
 struct RopeParameters {
   int n_dims = 0;
-  int n_ctx_orig = 0;
   bool neighbours = false;
-  float freq_base = 0, freq_scale = 1, ext_factor = 0, beta_fast = 0, beta_slow = 0;
+  float freq_base = 0, freq_scale = 1, ext_factor = 0;
+  /// Planes before these are left alone by YaRN, those behind are slowed down; in between it is a
+  /// bit of both.
+  float ramp_begin = 0, ramp_end = 0;
   const float* freq_factors = nullptr;  ///< [n_dims / 2] or null
 };
 

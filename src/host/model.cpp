@@ -8,7 +8,9 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "cache/plan.h"
 #include "host/backend.h"
+#include "host/weights.h"
 
 namespace kvsplit::host {
 namespace {
@@ -112,6 +114,26 @@ std::vector<Token> Model::tokenize(std::string_view text) const {
   if (n_tokens < 0) throw Error(fmt::format("{}: llama.cpp cannot tokenize the text", file_));
   tokens.resize(n_tokens);
   return tokens;
+}
+
+std::string plan_beside(const std::string& model_file) {
+  return fs::path(model_file).replace_extension(".kvplan");
+}
+
+Precision with_plan(Precision precision, const std::string& model_file) {
+  if (precision.plan == "auto") {
+    precision.plan = plan_beside(model_file);
+    if (!fs::exists(precision.plan)) {
+      throw Error(precision.plan + ": no plan yet, kvsplit calibrate -m " + model_file +
+                  " makes it");
+    }
+  }
+  if (precision.plan.empty()) return precision;
+  if (open_plan(precision.plan)->origin().model != WeightFile(model_file).fingerprint()) {
+    throw Error(precision.plan + ": a plan for another model than " + model_file +
+                ", kvsplit calibrate makes one for it");
+  }
+  return precision;
 }
 
 }  // namespace kvsplit::host

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/precision.h"
+
 namespace kvsplit::host {
 
 using Token = std::int32_t;
@@ -53,5 +55,12 @@ class Model {
   llama_model_ptr model_;
   const llama_vocab* vocabulary_ = nullptr;  ///< the model's
 };
+
+/// Where a model's plan is looked for: beside it, "model.gguf" has "model.kvplan".
+std::string plan_beside(const std::string& model_file);
+
+/// The precision with `plan=auto` as the file beside the model. Error: there is none, or the
+/// precision's plan is for another model.
+Precision with_plan(Precision precision, const std::string& model_file);
 
 }  // namespace kvsplit::host

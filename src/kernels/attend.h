@@ -120,6 +120,11 @@ struct KernelTable {
                           int& sum);
 };
 
+/// One per instruction set: a wrapper in simd/ and a .cpp of a few lines, which is empty where the
+/// processor is of another kind.
+extern const KernelTable scalar_table, neon_table, neon_dot_table;
+extern const KernelTable avx2_table, avx_vnni_table, avx512_table;
+
 /// Compiled in, best first, whether this processor has them or not.
 std::span<const KernelTable* const> all_kernels();
 

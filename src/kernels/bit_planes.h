@@ -42,16 +42,9 @@ struct PlacedBits {
 constexpr PlacedBits place_in_plane(int plane_bits, int index) {
   const int d = index / 64;
   const int i = index % 64;
-  switch (plane_bits) {
-    case 8:
-      return {index, 0};
-    case 4:
-      return {(d / 2) * 64 + i, 4 * (d % 2)};
-    case 2:
-      return {i, 2 * d};
-    default:
-      return {(i / 4) * 2 + d / 2, 4 * (d % 2) + i % 4};
-  }
+  if (plane_bits == 1) return {(i / 4) * 2 + d / 2, 4 * (d % 2) + i % 4};
+  const int n_sharing = 8 / plane_bits;  // quarters, a byte
+  return {(d / n_sharing) * 64 + i, plane_bits * (d % n_sharing)};
 }
 
 /// Calls visit(plane_bits, first byte of the plane, lowest bit of the code in it), plane by plane.
@@ -68,7 +61,7 @@ constexpr void for_each_plane(int bits, Visit visit) {
 }
 
 /// Replaces the codes of row t of a block of keys, 16 channels: no byte is shared with another row.
-inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
+inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint16_t* codes) {
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
     const unsigned mask = (1U << plane_bits) - 1U;
     const auto part = [&](int c) { return (codes[c] >> low_bit) & mask; };
@@ -76,7 +69,7 @@ inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t
     for (int j = 0; j < 4; ++j) {
       switch (plane_bits) {
         case 8:
-          for (int d = 0; d < 4; ++d) plane[d * 64 + t * 4 + j] = codes[d * 4 + j];
+          for (int d = 0; d < 4; ++d) plane[d * 64 + t * 4 + j] = part(d * 4 + j);
           break;
         case 4:
           plane[t * 4 + j] = static_cast<std::uint8_t>(part(j) | part(4 + j) << 4U);
@@ -99,7 +92,7 @@ inline void put_key_row(std::uint8_t* block, int bits, int t, const std::uint8_t
 
 /// Replaces the codes of row t of a block of values, 16 channels. Rows share bytes, at one place
 /// for all channels but in planes of single bits; the other rows' codes stay.
-inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint8_t* codes) {
+inline void put_value_row(std::uint8_t* block, int bits, int t, const std::uint16_t* codes) {
   for_each_plane(bits, [&](int plane_bits, int offset, int low_bit) {
     if (plane_bits == 1) {
       for (int c = 0; c < 16; ++c) {

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "kernels/attend.h"
-#include "kernels/targets.h"
 
 namespace kvsplit {
 namespace {

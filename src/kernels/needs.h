@@ -11,4 +11,3 @@
 #include "kernels/attend.h"
 #include "kernels/bit_planes.h"
 #include "kernels/scale_code.h"
-#include "kernels/targets.h"

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "host/cache_choice.h"
 #include "host/context.h"
 #include "host/model.h"
 #include "measure/results.h"

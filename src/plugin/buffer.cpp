@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/no_throw.h"
+#include "base/error.h"
 #include "base/pages.h"
 #include "plugin/process.h"
 

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/no_throw.h"
 #include "plugin/buffer.h"
 #include "plugin/graph.h"
 #include "plugin/host_version.h"

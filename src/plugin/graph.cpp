@@ -5,7 +5,6 @@
 #include <span>
 
 #include "base/error.h"
-#include "cache/tap.h"
 #include "plugin/buffer.h"
 #include "plugin/process.h"
 

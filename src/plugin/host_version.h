@@ -59,16 +59,21 @@ inline bool computes_nothing(ggml_op op) {
 inline RopeParameters rope_parameters(const ggml_tensor& rope) {
   const auto number = [&](int i) { return std::bit_cast<float>(rope.op_params[i]); };
   const ggml_tensor* const factors = rope.src[2];
+  std::array<float, 2> slowed{};
+  ggml_rope_yarn_corr_dims(rope.op_params[1], rope.op_params[4], number(5), number(9), number(10),
+                           slowed.data());
   return {.n_dims = rope.op_params[1],
-          .n_ctx_orig = rope.op_params[4],
           .neighbours = (rope.op_params[2] & GGML_ROPE_TYPE_NEOX) == 0,
           .freq_base = number(5),
           .freq_scale = number(6),
           .ext_factor = number(7),  // 8: a factor that turns nothing
-          .beta_fast = number(9),
-          .beta_slow = number(10),
+          .ramp_begin = slowed[0],
+          .ramp_end = slowed[1],
           .freq_factors = factors ? static_cast<const float*>(factors->data) : nullptr};
 }
+
+/// The channel of a head that its planes begin with.
+inline int rope_offset(const ggml_tensor& rope) { return rope.op_params[15]; }
 
 /// Functions that are found by name, the CPU backend's own too: in distributions that is a library
 /// which the host loads, and which must not be linked.

@@ -1,7 +1,5 @@
-#include <algorithm>
 #include <vector>
 
-#include "base/error.h"
 #include "cache/edit_rows.h"
 #include "plugin/buffer.h"
 #include "plugin/work.h"
@@ -18,50 +16,21 @@ int first_channel(const ggml_tensor& view, const HostedTensor& cache) {
   return channels(view, cache.offset_of(view.data));
 }
 
-// The host's ROPE for a batch of decoded rows, on the thread that asks for it.
-class HostRope {
- public:
-  HostRope(const ggml_tensor& node, const Work& work)
-      : backend_(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)),
-        context_(ggml_init({1U << 16U, nullptr, true})) {
-    call_cpu<void>(set_n_threads_name, backend_.get(), 1);
-    ggml_context* const context = context_.get();
-    const std::int64_t n_heads = node.ne[1];
-    rows_ = ggml_new_tensor_3d(context, GGML_TYPE_F32, work.cache->rows().head_dim(), n_heads,
-                               max_edited_rows);
-    shifts_ = ggml_new_tensor_1d(context, GGML_TYPE_I32, max_edited_rows);
-    part_ = ggml_view_3d(context, rows_, node.ne[0], n_heads, max_edited_rows, rows_->nb[1],
-                         rows_->nb[2], first_channel(node, *work.cache) * sizeof(float));
-    turned_ = ggml_rope_ext_inplace(context, part_, shifts_, node.src[2], node.op_params[1],
-                                    node.op_params[2], 0, 1, 1, 0, 1, 0, 0);
-    std::ranges::copy(node.op_params, std::begin(turned_->op_params));
-    graph_ = ggml_new_graph_custom(context, 8, false);
-    ggml_build_forward_expand(graph_, turned_);
-  }
-
-  void turn(DecodedRows decoded, const std::int32_t* shifts) {
-    std::vector<std::int32_t> chosen(max_edited_rows);
-    std::ranges::transform(decoded.rows, chosen.begin(), [&](auto row) { return shifts[row]; });
-    shifts_->data = chosen.data();
-    rows_->data = decoded.values;
-    part_->data = turned_->data = decoded.values + part_->view_offs / sizeof(float);
-    const ggml_status status = ggml_backend_graph_compute(backend_.get(), graph_);
-    if (status != GGML_STATUS_SUCCESS) throw Error("the host's ROPE failed");
-  }
-
- private:
-  ggml_backend_ptr backend_;
-  ggml_context_ptr context_;
-  ggml_tensor *rows_, *shifts_, *part_, *turned_;
-  ggml_cgraph* graph_;
-};
-
+// As the host's ROPE turns keys; lengths stay, also where YaRN would change them anew.
 void rope(const Work& work, const ggml_tensor& node, Worker worker) {
+  PackedTensor& keys = work.cache->rows();
   const auto* const shifts = static_cast<const std::int32_t*>(node.src[1]->data);
-  HostRope host(node, work);
-  const auto shift = [&](std::int64_t row) { return shifts[row]; };
-  const auto turn = [&](DecodedRows decoded) { host.turn(decoded, shifts); };
-  edit_rows(work.cache->rows(), shift, turn, worker);
+  const Rotation rotation = rotation_of(rope_parameters(node));
+  const std::size_t first = first_channel(node, *work.cache) + rope_offset(node);
+  const std::size_t n = 2 * rotation.angles.size();
+  const auto turn_row = [&](std::int64_t row, std::span<float> values) {
+    const Turn turn = turn_of(rotation, shifts[row]);
+    for (std::size_t head = 0; head < values.size(); head += keys.head_dim()) {
+      turn_head(rotation, turn, values.subspan(head + first, n));
+    }
+  };
+  edit_rows(
+      keys, [&](std::int64_t row) { return shifts[row]; }, turn_row, worker);
 }
 
 // `numbers`: f32, of the channels that `view` shows.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cache/cache_sum.h"
+#include "cache/cache_table.h"
 #include "cache/precision.h"
 
 struct ggml_backend_reg;

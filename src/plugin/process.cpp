@@ -3,14 +3,17 @@
 #include <ggml-impl.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
-#include "base/event_file.h"
 #include "base/shared.h"
 #include "kernels/attend.h"
 #include "plugin/plugin.h"
 
 namespace kvsplit::plugin {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 Shared<std::optional<Precision>> chosen;
 CacheCounter counter;
@@ -19,15 +22,25 @@ void log(ggml_log_level level, const std::string& line) {
   ggml_log_internal(level, "kvsplit: %s\n", line.c_str());
 }
 
+// That is how the program that started a host learns what the plugin in it did.
+void append_event(const Json& event) {
+  const char* const path = std::getenv("KVSPLIT_REPORT");
+  if (path == nullptr || *path == '\0') return;
+  // One write: several processes may share the file.
+  std::ofstream(path, std::ios::app)
+      << event.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
 }  // namespace
 
 void start() {
   const char* const text = std::getenv("KVSPLIT");
   if (text != nullptr && *text != '\0' && !chosen_precision()) set_precision(parse_precision(text));
   // A wrong $KVSPLIT_ISA is refused here, not within a graph.
-  append_event("loaded", "\"version\": " + quoted(build_config::version) +
-                             ", \"ggml\": " + quoted(build_config::ggml_version) +
-                             ", \"kernels\": " + quoted(kernels().name));
+  append_event({{"event", "loaded"},
+                {"version", build_config::version},
+                {"ggml", build_config::ggml_version},
+                {"kernels", kernels().name}});
 }
 
 std::optional<Precision> chosen_precision() { return chosen.get(); }
@@ -41,14 +54,21 @@ void log_error(const std::string& line) { log(GGML_LOG_LEVEL_ERROR, line); }
 
 void report_refused(const std::string& reason) {
   log_error(reason);
-  append_event("refused", "\"reason\": " + quoted(reason));
+  append_event({{"event", "refused"}, {"reason", reason}});
 }
 
 void report_caches(std::span<const HostedTensor* const> caches) {
   const CacheSummary summary(caches);
   log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
   for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
-  append_event("cache", summary.json_fields());
+  const CacheSum& sum = summary.sum;
+  append_event({{"event", "cache"},
+                {"precision", to_string(summary.precision)},
+                {"k_bytes", sum.k_bytes},
+                {"v_bytes", sum.v_bytes},
+                {"fp16_bytes", sum.fp16_bytes()},
+                {"packed", sum.n_packed},
+                {"unpacked", sum.n_unpacked}});
 }
 
 }  // namespace kvsplit::plugin

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "cache/cache_sum.h"
+#include "cache/cache_table.h"
 #include "plugin/host_version.h"
 
 // What is one per process: settings, sums, and what is told. That is lines in ggml's log for the

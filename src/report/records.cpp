@@ -22,7 +22,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
 using measure::Rate;
-using Align = Table::Align;
 
 /// A cell of the table, "" where nothing was measured.
 template <class Value, class Format>
@@ -133,17 +132,8 @@ double floor_kl(Records records) {
 }  // namespace
 
 Table table(Records records) {
-  Table table{.columns = {{"cache", Align::left},
-                          {"engine", Align::left},
-                          {"bits K/V"},
-                          {"MiB"},
-                          {"prompt t/s"},
-                          {"decode t/s"},
-                          {"perplexity"},
-                          {"change"},
-                          {"KL"},
-                          {"same top"},
-                          {"", Align::left}}};
+  Table table{{"cache", "engine", "bits K/V", "MiB", "prompt t/s", "decode t/s", "perplexity",
+               "change", "KL", "same top", ""}};
   for (const CacheRecord& record : records) {
     table.rows.push_back({record.cache, record.engine, bits(record), cell(record.kv_bytes, mib),
                           cell(record.prompt, median), cell(record.decode, median),
@@ -162,15 +152,8 @@ std::string setting_text(const measure::Setting& setting) {
 
 Table speed_table(Records records) {
   const std::string times = "× " + records[0].cache;
-  Table table{.columns = {{"depth"},
-                          {"cache", Align::left},
-                          {"engine", Align::left},
-                          {"prompt t/s"},
-                          {"min … max"},
-                          {times},
-                          {"decode t/s"},
-                          {"min … max"},
-                          {times}}};
+  Table table{{"depth", "cache", "engine", "prompt t/s", "min … max", times, "decode t/s",
+               "min … max", times}};
   for (const CacheRecord& record : records) {
     table.rows.push_back({cell(record.depth, grouped), record.cache, record.engine,
                           cell(record.prompt, median), cell(record.prompt, spread),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace kvsplit::report {
 namespace {
@@ -11,6 +12,11 @@ namespace {
 /// Columns on a terminal of UTF-8 text without wide or combining characters: its code points.
 std::size_t width(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+/// Or nothing at all.
+bool is_number(const std::string& cell) {
+  return cell.empty() || std::string_view("+-0123456789").find(cell[0]) != std::string_view::npos;
 }
 
 /// Decimals that show three digits of a value other than 0.
@@ -23,15 +29,17 @@ int decimals(double value) {
 
 std::string Table::text() const {
   std::vector<std::string> lines(2 + rows.size());  // titles, a rule, rows
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    const auto& [title, align] = columns[c];
+  for (std::size_t c = 0; c < titles.size(); ++c) {
     std::size_t widest = 0;
-    for (const auto& row : rows) widest = std::max(widest, width(row[c]));
+    bool is_left = false;
+    for (const auto& row : rows) {
+      widest = std::max(widest, width(row[c]));
+      is_left = is_left || !is_number(row[c]);
+    }
     if (widest == 0) continue;
-    widest = std::max({widest, width(title), std::size_t{3}});
-    const bool is_left = align == Align::left;
+    widest = std::max({widest, width(titles[c]), std::size_t{3}});
     const auto cell = fmt::runtime(is_left ? "| {:<{}} " : "| {:>{}} ");
-    lines[0] += fmt::format(cell, title, widest);
+    lines[0] += fmt::format(cell, titles[c], widest);
     lines[1] += fmt::format("| {:-<{}}{} ", "", widest - 1, is_left ? '-' : ':');
     for (std::size_t r = 0; r < rows.size(); ++r) {
       lines[2 + r] += fmt::format(cell, rows[r][c], widest);

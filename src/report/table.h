@@ -6,17 +6,13 @@
 
 namespace kvsplit::report {
 
-/// A table for terminals that is also Markdown: columns aligned, numbers to the right.
+/// A table for terminals that is also Markdown.
 struct Table {
-  enum class Align { left, right };
-  struct Column {
-    std::string title;
-    Align align = Align::right;
-  };
-  std::vector<Column> columns;
+  std::vector<std::string> titles;                  ///< of the columns
   std::vector<std::vector<std::string>> rows = {};  ///< one cell per column
 
-  /// Lines, each ended by '\n'. Columns with nothing in their cells are left out.
+  /// Lines, each ended by '\n'. Columns whose cells all begin with a number are aligned to the
+  /// right; those with nothing in their cells are left out.
   std::string text() const;
 };
 

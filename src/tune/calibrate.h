@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 #include "host/context.h"
 #include "measure/cache_set.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "cache/tap.h"
+#include "cache/hosted_tensor.h"
 
 namespace kvsplit::tune {
 

@@ -1,5 +1,5 @@
 // The one line that says what was packed.
-#include "cache/cache_sum.h"
+#include "cache/cache_table.h"
 
 #include <gtest/gtest.h>
 

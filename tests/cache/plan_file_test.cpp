@@ -1,5 +1,5 @@
 // Calibrated plans as files: written, read, and refused.
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,8 @@
 
 #include "base/error.h"
 #include "base/pages.h"
-#include "cache/cache_sum.h"
+#include "cache/cache_table.h"
 #include "cache/packed_tensor.h"
-#include "cache/plan.h"
 #include "support/planned_format.h"
 #include "support/run_program.h"
 

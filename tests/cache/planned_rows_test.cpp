@@ -151,10 +151,8 @@ TEST(PlannedRows, ShiftedTurnWithTheirFrames) {
       turn_head(rotation, turn, {row + head * head_dim, head_dim});
   };
   const auto shift_of = [&](std::int64_t row) { return row < 4 ? 0 : shift; };
-  const auto edit = [&](DecodedRows rows) {
-    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-      if (shift_of(rows.rows[i]) != 0) turn_row(rows.values + i * n_channels);
-    }
+  const auto edit = [&](std::int64_t row, std::span<float> values) {
+    if (shift_of(row) != 0) turn_row(values.data());
   };
   test::on_threads(2, [&](Worker worker) { edit_rows(*keys.tensor, shift_of, edit, worker); });
   EXPECT_EQ(keys.tensor->frame({0, 200}, 1), 100 + 192 + shift);

@@ -18,7 +18,7 @@ constexpr float nan_number = std::numeric_limits<float>::quiet_NaN();
 struct Encoded {
   std::uint8_t stored = 0;
   float scale = 0;
-  std::vector<std::uint8_t> codes;
+  std::vector<std::uint16_t> codes;
   std::vector<float> numbers;  // decoded
 
   double squared_error(const std::vector<float>& x) const {
@@ -86,7 +86,7 @@ TEST(GroupCodec, NumbersOnLevelsGetTheirCodesAndComeBackExactly) {
 // x̂ = scale · (code − middle), from the header: 4 bits, scale 0.5 = 2^(18 − 15 − 4), codes 0, 7,
 // 8, 15.
 TEST(GroupCodec, DecodesByTheFormula) {
-  const std::vector<std::uint8_t> codes{0, 7, 8, 15};
+  const std::vector<std::uint16_t> codes{0, 7, 8, 15};
   std::vector<float> numbers(4);
   decode_group(codes, 4, 18 * 8, numbers);
   EXPECT_EQ(numbers, (std::vector<float>{-3.75F, -0.25F, 0.25F, 3.75F}));

@@ -26,7 +26,7 @@ const Loss& loss(int bits) {
     std::normal_distribution<float> normal;
     std::array<float, group> x{};
     std::array<float, group> decoded{};
-    std::array<std::uint8_t, group> codes{};
+    std::array<std::uint16_t, group> codes{};
     for (int i = 0; i < n_groups; ++i) {
       for (float& number : x) {
         number = normal(random);

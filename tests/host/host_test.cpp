@@ -7,10 +7,10 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 #include "host/backend.h"
 #include "host/context.h"
-#include "host/model_plan.h"
+#include "host/model.h"
 #include "host/process.h"
 #include "host/weights.h"
 #include "support/run_program.h"

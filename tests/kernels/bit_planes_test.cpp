@@ -121,7 +121,7 @@ TEST(BitPlanes, NeighboursKeepTheirBits) {
   }
 }
 
-using PutRow = void (*)(std::uint8_t*, int, int, const std::uint8_t*);
+using PutRow = void (*)(std::uint8_t*, int, int, const std::uint16_t*);
 
 TEST(BitPlanes, AWholeRowIsPutLikeItsCodes) {
   constexpr std::array put_row{PutRow{put_key_row}, PutRow{put_value_row}};
@@ -135,7 +135,8 @@ TEST(BitPlanes, AWholeRowIsPutLikeItsCodes) {
         for (int c = 0; c < 16; ++c) {
           put_code(by_code.data(), bits, orders[side].index(t, c), codes[c]);
         }
-        put_row[side](by_row.data(), bits, t, codes.data());
+        const std::vector<std::uint16_t> wide(codes.begin(), codes.begin() + 16);
+        put_row[side](by_row.data(), bits, t, wide.data());
         ASSERT_EQ(by_row, by_code) << orders[side].name << ", " << bits << " bits, row " << t;
       }
     }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <random>
 
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 
 namespace kvsplit::test {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cache/plan_file.h"
+#include "cache/plan.h"
 #include "codec/rotation.h"
 #include "codec/row_format.h"
 
