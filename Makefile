@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench format lint clean
+.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench soak format lint clean
 
 LABEL ?= .
 program := build/release/kvsplit
@@ -65,6 +65,13 @@ bench: ## the benchmarks of our own kernels and attention
 	@scripts/llama-cpp libs
 	@scripts/build bench
 	@for program in build/bench/bench/*; do "$$program" || exit 1; done
+
+soak: ## 64 clients for two minutes against llama-server with the plugin, several caches (~20 min)
+	@scripts/setup build soak
+	@scripts/llama-cpp tools
+	@scripts/build release kvsplit ggml-kvsplit
+	@$(program) pull
+	@bench/soak.py
 
 format: ## clang-format over our sources
 	@scripts/setup lint
