@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench install deb installable \
+.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -79,6 +79,13 @@ deb: installable ## a Debian package in build/release/packages, checked (Debian 
 installable: build tools
 	@$(if $(PORTABLE),scripts/llama-cpp portable)
 	@scripts/build release kvsplit_manual
+
+soak: ## 64 clients for two minutes against llama-server with the plugin, several caches (~20 min)
+	@scripts/setup build soak
+	@scripts/llama-cpp tools
+	@scripts/build release kvsplit ggml-kvsplit
+	@$(program) pull
+	@bench/soak.py
 
 format: ## clang-format over our sources
 	@scripts/setup lint

@@ -4,8 +4,8 @@ find_package(GTest REQUIRED)
 include(GoogleTest)
 
 set(KVSPLIT_UNIT_ROOMS base kernels codec cache report repo)
-set(KVSPLIT_SERIAL_ROOMS programs cli)  # they start programs that use all cores
-set(KVSPLIT_MODEL_ROOMS host measure tune cli programs)  # they read the demo model
+set(KVSPLIT_SERIAL_ROOMS programs cli examples)  # they start programs that use all cores
+set(KVSPLIT_MODEL_ROOMS host measure tune cli programs examples)  # they read the demo model
 
 # What a room's tests link. Only that much, so that one room's tests do not wait for the others.
 # tests/support is a library that they share.
@@ -19,6 +19,9 @@ set(KVSPLIT_NEEDS_report kvsplit_report)
 set(KVSPLIT_NEEDS_plugin kvsplit_plugin kvsplit_ggml_internal test_support kvsplit_llama nlohmann_json::nlohmann_json)
 set(KVSPLIT_NEEDS_families kvsplit_plugin kvsplit_llama nlohmann_json::nlohmann_json)
 set(KVSPLIT_NEEDS_programs kvsplit_options Threads::Threads nlohmann_json::nlohmann_json)
+set(KVSPLIT_NEEDS_examples ${KVSPLIT_NEEDS_programs})
+set(KVSPLIT_SOURCES_examples ${PROJECT_SOURCE_DIR}/tests/programs/process.cpp
+    ${PROJECT_SOURCE_DIR}/tests/programs/stock.cpp)  # they start programs as well
 foreach(room host measure tune cli)
   set(KVSPLIT_NEEDS_${room} kvsplit_app)
 endforeach()
@@ -43,7 +46,7 @@ function(kvsplit_test_room room)
     message(FATAL_ERROR "tests/${room}: say in cmake/Tests.cmake what these tests link")
   endif()
   set(target ${room}_test)
-  add_executable(${target} ${sources})
+  add_executable(${target} ${sources} ${KVSPLIT_SOURCES_${room}})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${KVSPLIT_NEEDS_${room}} GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE KVSPLIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -20,8 +20,6 @@ fs::path existing(const char* variable, const char* remedy) {
   return value;
 }
 
-fs::path stock_folder() { return existing("KVSPLIT_TEST_BIN", "run the tests by `make test`"); }
-
 /// Programs that load their backends look for them beside themselves.
 const fs::path& folder_with_modules() {
   static const TemporaryFolder folder;
@@ -50,6 +48,17 @@ double share_of_fp16(const nlohmann::json& cache) {
 }
 
 }  // namespace
+
+fs::path stock_folder() { return existing("KVSPLIT_TEST_BIN", "run the tests by `make test`"); }
+
+std::string llama_source() {
+  return existing("KVSPLIT_TEST_LLAMA_SOURCE", "run the tests by `make test`").string();
+}
+
+Environment own_build() {
+  const fs::path program = existing("KVSPLIT_TEST_PROGRAM", "build it first");
+  return {{"KVSPLIT_PROGRAM", program.string()}, {"KVSPLIT_LLAMA_BIN", stock_folder().string()}};
+}
 
 Command stock(Build build, std::string_view program, std::vector<std::string> arguments) {
   const bool modules = build == Build::modules;

@@ -34,6 +34,10 @@ Command stock(std::string_view program, std::vector<std::string> arguments);
 /// The lines of a log that are ours.
 std::string our_lines(const std::string& log);
 
+std::filesystem::path stock_folder();  ///< of llama.cpp's programs. Error: it is not there
+std::string llama_source();            ///< the source tree that they were built from
+Environment own_build();  ///< tells scripts of ours which kvsplit and llama.cpp to take
+
 std::string demo_model();   ///< Error: $KVSPLIT_TEST_MODEL is missing, and how to get it
 std::string plugin_file();  ///< Error: $KVSPLIT_TEST_PLUGIN is missing
 std::string text_file();    ///< WikiText-2 where it lies beside the repository, else our own text
