@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs tools asan tsan debug bench quality soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -79,6 +79,12 @@ deb: installable ## a Debian package in build/release/packages, checked (Debian 
 installable: build tools
 	@$(if $(PORTABLE),scripts/llama-cpp portable)
 	@scripts/build release kvsplit_manual
+
+quality: ## what packed caches lose, on three models with weights in 32 bits (an hour)
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build release kvsplit ggml-kvsplit
+	@bench/quality
 
 soak: ## 64 clients for two minutes against llama-server with the plugin, several caches (~20 min)
 	@scripts/setup build soak
