@@ -30,7 +30,7 @@ void check_file(const std::string& file) {
 }  // namespace
 
 Model::Model(const std::string& file, const std::string& device,
-             std::function<void(double)> progress)
+             std::function<void(double)> progress, bool header_only)
     : file_(file), device_(device) {
   check_file(file);
   // An empty list is not "none given": it keeps the weights, and so the cache, on the plain CPU.
@@ -39,6 +39,8 @@ Model::Model(const std::string& file, const std::string& device,
   llama_model_params parameters = llama_model_default_params();
   parameters.devices = devices.data();
   parameters.n_gpu_layers = device == "CPU" ? 0 : all_layers;
+  parameters.no_alloc = header_only;
+  if (header_only) parameters.load_mode = LLAMA_LOAD_MODE_NONE;
   if (progress) {
     parameters.progress_callback_user_data = &progress;
     parameters.progress_callback = [](float done, void* function) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kvsplit::host {
@@ -27,7 +28,11 @@ class Model {
   /// progress, if given, is called with the part that is loaded, 0 … 1.
   /// Error: the file is missing, truncated or not a GGUF file; there is no such device.
   Model(const std::string& file, const std::string& device,
-        std::function<void(double)> progress = {});
+        std::function<void(double)> progress = {})
+      : Model(file, device, std::move(progress), false) {}
+
+  /// On KVSPLIT, but only the file's header is read: for footprint(), not for a Context.
+  static Model without_weights(const std::string& file) { return {file, "KVSPLIT", {}, true}; }
 
   const std::string& file() const { return file_; }
   const std::string& device() const { return device_; }
@@ -44,6 +49,9 @@ class Model {
   std::vector<Token> tokenize(std::string_view text) const;
 
  private:
+  Model(const std::string& file, const std::string& device, std::function<void(double)> progress,
+        bool header_only);
+
   std::string file_, device_;
   llama_model_ptr model_;
   const llama_vocab* vocabulary_ = nullptr;  ///< the model's
