@@ -45,6 +45,8 @@ kvsplit_install_llama(ggml "${portable}" portable EXCLUDE_FROM_ALL)
 install(PROGRAMS scripts/get-model DESTINATION ${shared}/scripts COMPONENT kvsplit)
 install(FILES scripts/common.sh DESTINATION ${shared}/scripts COMPONENT kvsplit)
 install(DIRECTORY examples/texts DESTINATION ${shared}/examples COMPONENT kvsplit)
+install(DIRECTORY share/plan DESTINATION ${shared}/share COMPONENT kvsplit
+        USE_SOURCE_PERMISSIONS)
 
 # Man pages and completions say what the program says. Asking it is for a program that runs fast.
 if(NOT KVSPLIT_SANITIZE)

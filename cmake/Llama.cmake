@@ -56,7 +56,9 @@ target_include_directories(kvsplit_ggml_internal SYSTEM INTERFACE ${KVSPLIT_LLAM
 target_link_libraries(kvsplit_ggml_internal INTERFACE kvsplit_ggml)
 
 add_library(kvsplit_llama INTERFACE)
-target_include_directories(kvsplit_llama SYSTEM INTERFACE ${KVSPLIT_LLAMA_SOURCE}/include)
+# src/ for llama-ext.h alone: what its API says of memory is not in llama.h yet.
+target_include_directories(kvsplit_llama SYSTEM INTERFACE ${KVSPLIT_LLAMA_SOURCE}/include
+  ${KVSPLIT_LLAMA_SOURCE}/src)
 target_link_libraries(kvsplit_llama INTERFACE kvsplit_import_llama kvsplit_ggml)
 
 # The version that the plugin is bound to, asked of the built library itself.

@@ -34,6 +34,7 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
   cli::add_perplexity(program, exit_code);
   cli::add_bench(program, exit_code);
   cli::add_info(program, exit_code);
+  cli::add_plan(program, exit_code);
   cli::add_pull(program, exit_code);
 }
 

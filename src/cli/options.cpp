@@ -57,7 +57,8 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int l
 }
 
 host::Model ModelOptions::load(const std::string& device, ProgressBar& bar) const {
-  return {model_file(model), device, [&](double done) { bar.show("loading", done); }, as_f32};
+  return {model_file(model), device, [&](double done) { bar.show("loading", done); },
+          as_f32 ? host::ModelForm::as_f32 : host::ModelForm::as_it_is};
 }
 
 void MeasureOptions::start() const {

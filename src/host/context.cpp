@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <llama-ext.h>
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/pages.h"
+#include "cache/cache_table.h"
 #include "host/backend.h"
 
 namespace kvsplit::host {
@@ -50,6 +55,61 @@ llama_context_params context_parameters(const ContextOptions& options) {
   return parameters;
 }
 
+llama_context_ptr make_context(const Model& model, const ContextOptions& options) {
+  const bool is_packed = options.cache.is_packed;
+  if (is_packed != (model.device() == "KVSPLIT")) {
+    throw Error(fmt::format("cache {}: not on device {}", options.cache.name(), model.device()));
+  }
+  if (is_packed) {
+    plugin::set_precision(with_plan(options.cache.precision, model.file()));
+    plugin::reset_allocated();
+  }
+  forget_errors();
+  llama_context_ptr context(llama_init_from_model(model.get(), context_parameters(options)));
+  if (!context) {
+    throw Error(fmt::format("{}: no context of {} tokens with cache {}: {}", model.file(),
+                            options.n_context, options.cache.name(), first_error()));
+  }
+  return context;
+}
+
+/// The caches of a context that is only planned: its graphs show the tensors and, at attention,
+/// their heads. They get memory that nobody touches.
+struct Reserved {
+  explicit Reserved(Precision wanted) : precision(std::move(wanted)) {}
+
+  void add(ggml_cgraph* graph) {
+    for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
+      const ggml_tensor& node = *ggml_graph_node(graph, i);
+      if (node.op != GGML_OP_FLASH_ATTN_EXT) continue;
+      const std::array halves = {find(node.src[1]), find(node.src[2])};
+      const std::string why =
+          bind_pair(halves[0], node.src[1]->ne[0], halves[1], node.src[2]->ne[0]);
+      for (HostedTensor* const half : halves) {
+        if (half != nullptr && !why.empty()) table.leave_unpacked(*half, why);
+      }
+    }
+  }
+
+  HostedTensor* find(const ggml_tensor* tensor) {
+    if (tensor->view_src != nullptr) tensor = tensor->view_src;
+    std::optional<NominalRows> rows = parse_cache_name(static_cast<const char*>(tensor->name));
+    if (!rows) return nullptr;
+    rows->cells = {tensor->ne[1], tensor->ne[2]};
+    rows->n_channels = tensor->ne[0];
+    rows->row_bytes = tensor->nb[1];
+    rows->type = ggml_type_name(tensor->type);
+    const auto [place, is_new] = memory.try_emplace(tensor, bytes_needed(*rows, precision));
+    std::byte* const at = place->second.data();
+    return is_new ? table.add(std::move(*rows), precision, at) : table.at(at);
+  }
+
+  Precision precision;
+  CacheCounter counter;
+  CacheTable table{counter};
+  std::map<const ggml_tensor*, Pages> memory;
+};
+
 }  // namespace
 
 std::string CacheChoice::name() const {
@@ -72,26 +132,12 @@ CacheChoice parse_stock_cache(std::string_view text) {
 }
 
 Context::Context(const Model& model, const ContextOptions& options)
-    : options_(options), n_vocab_(model.n_vocab()) {
-  const bool is_packed = options.cache.is_packed;
-  if (is_packed != (model.device() == "KVSPLIT")) {
-    throw Error(fmt::format("cache {}: not on device {}", options.cache.name(), model.device()));
-  }
-  if (is_packed) {
-    plugin::set_precision(with_plan(options.cache.precision, model.file()));
-    plugin::reset_allocated();
-  }
-  forget_errors();
-  context_.reset(llama_init_from_model(model.get(), context_parameters(options)));
-  if (!context_) {
-    throw Error(fmt::format("{}: no context of {} tokens with cache {}: {}", model.file(),
-                            options.n_context, options.cache.name(), first_error()));
-  }
+    : options_(options), context_(make_context(model, options)), n_vocab_(model.n_vocab()) {
   // The first graph tells the plugin which heads a cache has: only then is it known what could be
   // packed. It also faults in the weights, which no measurement should pay for.
   decode(std::vector<Token>{model.bos()}, 0);
   clear();
-  if (is_packed) size_ = plugin::allocated();
+  if (options.cache.is_packed) size_ = plugin::allocated();
 }
 
 void Context::decode(std::span<const Token> tokens, std::size_t first_output) {
@@ -129,6 +175,26 @@ bool Context::truncate(int n_tokens) {
   if (n_tokens == 0 || window == 0) return true;
   const int oldest = llama_memory_seq_pos_min(memory, 0);
   return oldest >= 0 && oldest <= std::max(0, n_tokens - window + 1);
+}
+
+Footprint footprint(const Model& model, const ContextOptions& options) {
+  const llama_context_ptr context = make_context(model, options);
+  Footprint sum{.n_context = static_cast<int>(llama_n_ctx(context.get())),
+                .weights = model.facts().file_bytes};
+  for (const auto& [type, part] : llama_get_memory_breakdown(context.get())) {
+    // What has the type of a device stays in the mapped file, however often it is used.
+    ggml_backend_device* const device = ggml_backend_buft_get_device(type);
+    if (device != nullptr && ggml_backend_dev_buffer_type(device) != type) {
+      sum.weights += part.model;
+    }
+    sum.working += part.context + part.compute;
+  }
+  // llama.cpp has counted the caches as if all of them could be packed.
+  Reserved reserved(with_plan(options.cache.precision, model.file()));
+  reserved.add(llama_graph_reserve(context.get(), 1, 1, 1));
+  sum.cache = reserved.counter.get();
+  for (const auto& [tensor, pages] : reserved.memory) sum.working -= pages.size();
+  return sum;
 }
 
 void Context::clear() {

@@ -43,6 +43,20 @@ struct ContextOptions {
 /// Memory of a cache, all layers, from what was allocated.
 using CacheSize = CacheSum;
 
+/// What a context takes with all that belongs to it, by llama.cpp's own account.
+struct Footprint {
+  int n_context = 0;        ///< tokens, as rounded up
+  CacheSize cache = {};     ///< the same as Context::cache_size()
+  std::size_t weights = 0;  ///< the file, mapped, and copies of weights in this processor's order
+  std::size_t working = 0;  ///< of a graph's intermediate results; states of recurrent layers
+
+  std::size_t bytes() const { return cache.bytes() + weights + working; }
+};
+
+/// Of a packed cache, before it is made: `model` is a ModelForm::header, nothing is allocated.
+/// Error: as for Context.
+Footprint footprint(const Model& model, const ContextOptions& options);
+
 /// One sequence on one model, with its own cache.
 class Context {
  public:

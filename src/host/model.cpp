@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -30,31 +31,25 @@ void check_file(const std::string& file) {
   }
 }
 
-/// A file that is removed in the end; what has opened it keeps it.
-struct TemporaryFile {
-  TemporaryFile() = default;
-  TemporaryFile(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    std::error_code ignored;
-    fs::remove(path, ignored);
+/// Reads a copy with all weights in 32 bits; once it is open its file is not needed any more.
+llama_model* load_as_f32(const std::string& file, const llama_model_params& parameters) {
+  const std::string copy = fs::temp_directory_path() / fmt::format("kvsplit-{}-f32.gguf", getpid());
+  llama_model_quantize_params quantize = llama_model_quantize_default_params();
+  quantize.ftype = LLAMA_FTYPE_ALL_F32;
+  quantize.allow_requantize = true;
+  llama_model* model = nullptr;
+  if (llama_model_quantize(file.c_str(), copy.c_str(), &quantize) == 0) {
+    model = llama_model_load_from_file(copy.c_str(), parameters);
   }
-  std::string path = fs::temp_directory_path() / fmt::format("kvsplit-{}-f32.gguf", getpid());
-};
-
-void write_as_f32(const std::string& file, const std::string& copy) {
-  llama_model_quantize_params parameters = llama_model_quantize_default_params();
-  parameters.ftype = LLAMA_FTYPE_ALL_F32;
-  parameters.allow_requantize = true;
-  if (llama_model_quantize(file.c_str(), copy.c_str(), &parameters) != 0) {
-    throw Error(fmt::format("{}: cannot be written as F32 to {}: {}", file, copy, first_error()));
-  }
+  std::remove(copy.c_str());
+  return model;
 }
 
 }  // namespace
 
 Model::Model(const std::string& file, const std::string& device,
-             std::function<void(double)> progress, bool as_f32)
-    : file_(file), device_(device), as_f32_(as_f32) {
+             std::function<void(double)> progress, ModelForm form)
+    : file_(file), device_(device), form_(form) {
   check_file(file);
   // An empty list is not "none given": it keeps the weights, and so the cache, on the plain CPU.
   std::array<ggml_backend_dev_t, 2> devices{};
@@ -62,6 +57,8 @@ Model::Model(const std::string& file, const std::string& device,
   llama_model_params parameters = llama_model_default_params();
   parameters.devices = devices.data();
   parameters.n_gpu_layers = device == "CPU" ? 0 : all_layers;
+  parameters.no_alloc = form == ModelForm::header;
+  if (form == ModelForm::header) parameters.load_mode = LLAMA_LOAD_MODE_NONE;
   if (progress) {
     parameters.progress_callback_user_data = &progress;
     parameters.progress_callback = [](float done, void* function) {
@@ -70,9 +67,8 @@ Model::Model(const std::string& file, const std::string& device,
     };
   }
   forget_errors();
-  const TemporaryFile copy;
-  if (as_f32) write_as_f32(file, copy.path);
-  model_.reset(llama_model_load_from_file(as_f32 ? copy.path.c_str() : file.c_str(), parameters));
+  model_.reset(form == ModelForm::as_f32 ? load_as_f32(file, parameters)
+                                         : llama_model_load_from_file(file.c_str(), parameters));
   if (!model_) {
     throw Error(fmt::format("{}: truncated or damaged, or unknown to this llama.cpp: {}", file,
                             first_error()));
@@ -84,7 +80,7 @@ Model::Model(const std::string& file, const std::string& device,
 }
 
 std::string Model::name() const {
-  return fs::path(file_).filename().string() + (as_f32_ ? " as F32" : "");
+  return fs::path(file_).filename().string() + (form_ == ModelForm::as_f32 ? " as F32" : "");
 }
 
 ModelFacts Model::facts() const {

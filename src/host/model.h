@@ -22,17 +22,19 @@ struct ModelFacts {
   int sliding_window = 0;  ///< tokens seen by its sliding-window layers; 0 = it has none
 };
 
+/// A file as it is; with all weights in 32 bits, of a copy that llama.cpp makes in the folder for
+/// temporary files and that is gone when it is loaded; or its header alone, for footprint().
+enum class ModelForm : std::uint8_t { as_it_is, as_f32, header };
+
 /// A GGUF model, loaded by llama.cpp for one device.
 class Model {
  public:
   /// device: "KVSPLIT", "CPU" (llama.cpp as it comes, no plugin), or another that llama.cpp knows.
-  /// progress, if given, is called with the part that is loaded, 0 … 1. as_f32: with all weights in
-  /// 32 bits, of a copy that llama.cpp makes in the folder for temporary files and that is gone
-  /// when this returns.
+  /// progress, if given, is called with the part that is loaded, 0 … 1.
   /// Error: the file is missing, truncated or not a GGUF file; there is no such device; there is no
   /// room for the copy.
   Model(const std::string& file, const std::string& device,
-        std::function<void(double)> progress = {}, bool as_f32 = false);
+        std::function<void(double)> progress = {}, ModelForm form = ModelForm::as_it_is);
 
   const std::string& file() const { return file_; }
   std::string name() const;  ///< the file's, and whether it is a copy as F32
@@ -51,7 +53,7 @@ class Model {
 
  private:
   std::string file_, device_;
-  bool as_f32_ = false;
+  ModelForm form_ = ModelForm::as_it_is;
   llama_model_ptr model_;
   const llama_vocab* vocabulary_ = nullptr;  ///< the model's
 };

@@ -15,10 +15,12 @@ namespace {
 // What llama.cpp's programs use. The caches of sliding-window layers have room for one.
 constexpr int usual_batch = 512;
 
+host::ContextOptions options_for(int n_context, const host::CacheChoice& choice) {
+  return {.cache = choice, .n_context = n_context, .n_batch = usual_batch, .n_outputs = 1};
+}
+
 host::CacheSize allocate(const host::Model& model, int n_context, const host::CacheChoice& choice) {
-  const host::ContextOptions options{
-      .cache = choice, .n_context = n_context, .n_batch = usual_batch, .n_outputs = 1};
-  return host::Context(model, options).cache_size();
+  return host::Context(model, options_for(n_context, choice)).cache_size();
 }
 
 }  // namespace
@@ -83,16 +85,25 @@ std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_conte
   return sizes;
 }
 
-CacheCost measure_cost(const host::Model& model, const host::CacheChoice& choice) {
-  // Two contexts beyond any sliding window (which llama.cpp keeps a batch longer): the line
-  // through them is exact, as long as memory grows by the token.
-  constexpr int step = 4096;
-  const int window = model.facts().sliding_window + usual_batch;
-  const int lower = step * (window / step + 1);
-  const double at_lower = allocate(model, lower, choice).bytes();
-  const double at_upper = allocate(model, lower + step, choice).bytes();
-  const double bytes_per_token = (at_upper - at_lower) / step;
-  return {bytes_per_token, at_lower - bytes_per_token * lower};
+host::Footprint footprint(const host::Model& model, int n_context, const host::CacheChoice& cache) {
+  return host::footprint(model, options_for(n_context, cache));
+}
+
+host::Footprint longest_context(const host::Model& model, const host::CacheChoice& cache,
+                                std::uint64_t most_bytes) {
+  constexpr int step = 256;  // of llama.cpp's contexts
+  host::Footprint longest;
+  int too_long = model.n_context() / step + 1;
+  while (longest.n_context / step + 1 < too_long) {
+    const int steps = (longest.n_context / step + too_long) / 2;
+    const host::Footprint tried = footprint(model, steps * step, cache);
+    if (tried.bytes() > most_bytes) {
+      too_long = steps;
+    } else {
+      longest = tried;
+    }
+  }
+  return longest;
 }
 
 }  // namespace kvsplit::measure

@@ -45,12 +45,13 @@ Contexts make_contexts(const CacheSet& set, host::ContextOptions options);
 std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_context,
                                            std::span<const host::CacheChoice> choices);
 
-/// What a cache costs: a part that grows with the context, and one that does not (the caches of
-/// sliding-window layers are full after a few hundred tokens).
-struct CacheCost {
-  double bytes_per_token = 0;
-  double fixed_bytes = 0;
-};
-CacheCost measure_cost(const host::Model& model, const host::CacheChoice& choice);
+/// What a context of one text takes with this cache of kvsplit, made as llama.cpp's programs make
+/// it. `model` is a ModelForm::header. Error: as for host::Context.
+host::Footprint footprint(const host::Model& model, int n_context, const host::CacheChoice& cache);
+
+/// That of the longest context with at most so many bytes, up to what the model was made for;
+/// n_context 0: none is short enough.
+host::Footprint longest_context(const host::Model& model, const host::CacheChoice& cache,
+                                std::uint64_t most_bytes);
 
 }  // namespace kvsplit::measure

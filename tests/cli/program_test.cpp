@@ -51,6 +51,10 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("bench -o speed.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
   expect_refusal("compare -f /no/such/text", "File does not exist: /no/such/text");
+  expect_refusal("plan --memory 4X", "--memory");
+  expect_refusal("plan --memory 4G --context 5", "--memory excludes --context");
+  expect_refusal("plan --context 0", "--context");
+  expect_refusal("plan -m /no/such.gguf", "/no/such.gguf: no such file");
   expect_refusal("exec", "a program is required");
   expect_refusal("exec -- no-such-program", "no-such-program: cannot be started: No such file");
   expect_refusal("exec --kvq 9 -- true", "no codec of 9 bits");
@@ -73,7 +77,7 @@ TEST(Program, SaysWhatIsWrongWithAModel) {
 
 TEST(Program, HelpsWithAnExampleForEachCommand) {
   for (const char* command :
-       {"compare", "run", "chat", "serve", "exec", "perplexity", "bench", "info", "pull"}) {
+       {"compare", "run", "chat", "serve", "exec", "perplexity", "bench", "info", "plan", "pull"}) {
     const ProgramResult result = kvsplit(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))
@@ -173,8 +177,46 @@ TEST(Info, SaysWhatTheModelIsAndWhatItsCacheCosts) {
   EXPECT_TRUE(contains(result.output, "9, 3 of keys and values")) << result.output;
   EXPECT_TRUE(contains(result.output, "8,192 tokens")) << result.output;
   // 30 layers × 3 heads × 64 numbers × 2 sides × 2 bytes = 22.5 KiB a token.
-  EXPECT_TRUE(contains(result.output, "21.97 MiB")) << result.output;
   EXPECT_TRUE(contains(result.output, "180.00 MiB")) << result.output;
+}
+
+TEST(Plan, SaysWhatAContextTakes) {
+  const ProgramResult result = kvsplit("plan --context 1000 --kvq FP16,K8V4");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.errors, "");
+  EXPECT_TRUE(contains(result.output, "| FP16  |   1,024 | 22.50 MiB |")) << result.output;
+  EXPECT_TRUE(contains(result.output, "-fa on -ctk q8_0 -ctv q4_0")) << result.output;
+}
+
+/// With four times fewer bits, and the same weights and working memory, a longer context fits.
+TEST(Plan, SaysWhatContextFits) {
+  const ProgramResult result = kvsplit("plan --memory 200M --kvq FP16,K4V4");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "| K4V4  |   8,192 | 51.19 MiB |")) << result.output;
+  EXPECT_FALSE(contains(result.output, "| FP16  |   8,192")) << result.output;
+  EXPECT_TRUE(contains(kvsplit("plan --memory 1M").output, "too much"));
+}
+
+TEST(Plan, ReadsNoMoreThanTheHeader) {
+  const TestFolder folder;
+  const std::string model = test::contents(test::demo_model());
+  test::write_file(folder / "m.gguf", model.substr(0, model.size() / 2));
+  // The weights are gone, which the header tells; the file is as long as it says, with nothing in.
+  expect_refusal("plan -m '" + (folder / "m.gguf") + "'", "truncated or damaged");
+  std::filesystem::resize_file(folder / "m.gguf", model.size());
+  const ProgramResult result = kvsplit("plan -m '" + (folder / "m.gguf") + "'");
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.output, "180.00 MiB")) << result.output;
+}
+
+TEST(Plan, ForEveryPrecisionThereIsAFlagElsewhere) {
+  for (const char* bits : {"2", "3", "4", "5", "6", "8", "16"}) {
+    const ProgramResult result = kvsplit(std::string("plan --kvq-val 4 --kvq-key ") + bits);
+    EXPECT_EQ(result.exit_code, 0) << bits << result.errors;
+    for (const char* program : {"llama.cpp", "LM-Studio", "Ollama", "vLLM", "MLX"}) {
+      EXPECT_TRUE(contains(result.output, std::string("| ") + program)) << bits << result.output;
+    }
+  }
 }
 
 TEST(Perplexity, WritesARecordPerCacheAndWindow) {

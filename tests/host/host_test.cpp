@@ -85,7 +85,7 @@ TEST_F(Host, LoadsACopyAsF32AndLeavesNoFileBehind) {
   const test::TestFolder folder;
   setenv("TMPDIR", (folder / "").c_str(), 1);
   const Model plain(file, "CPU");
-  const Model copy(file, "CPU", {}, true);
+  const Model copy(file, "CPU", {}, ModelForm::as_f32);
   EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
   EXPECT_EQ(copy.name(), plain.name() + " as F32");
   EXPECT_EQ(copy.facts().file_type, "all F32");
@@ -93,7 +93,7 @@ TEST_F(Host, LoadsACopyAsF32AndLeavesNoFileBehind) {
   EXPECT_GT(llama_model_size(copy.get()), llama_model_size(plain.get()));
 
   setenv("TMPDIR", (folder / "nowhere").c_str(), 1);
-  EXPECT_THROW(Model(file, "CPU", {}, true), std::exception);
+  EXPECT_THROW(Model(file, "CPU", {}, ModelForm::as_f32), std::exception);
   unsetenv("TMPDIR");
 }
 

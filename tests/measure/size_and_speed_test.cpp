@@ -61,14 +61,6 @@ TEST_F(Sizes, OfStockTypesAreWhatLlamaCppAllocates) {
   }
 }
 
-TEST_F(Sizes, CostPerTokenIsWhatALongerCacheAdds) {
-  const host::CacheChoice cache = host::kvsplit_cache({8, 4});
-  const CacheCost cost = measure_cost(*model_, cache);
-  const std::vector<host::CacheChoice> caches = {cache};
-  const auto allocated = static_cast<double>(measure_sizes(*model_, 8192, caches)[0].bytes());
-  EXPECT_DOUBLE_EQ(cost.fixed_bytes + 8192 * cost.bytes_per_token, allocated);
-}
-
 TEST(Speed, IsMeasuredAtItsDepth) {
   host::start();
   const host::Model model(test::demo_model(), "CPU");

@@ -51,11 +51,8 @@ float encode_numbers(const float* numbers, std::int8_t* codes, std::int8_t* low_
   for (const std::int16_t code : wide) sum += code;
   for (int i = 0; i < lanes; ++i) {
     // The low code is the lower byte as a signed one; what it borrows, the upper one has more.
-    const int code = low_codes == nullptr ? wide[i] : (wide[i] + 128) >> 8;
-    codes[i] = static_cast<std::int8_t>(code);
-  }
-  if (low_codes != nullptr) {
-    for (int i = 0; i < lanes; ++i) low_codes[i] = static_cast<std::int8_t>(wide[i]);
+    codes[i] = static_cast<std::int8_t>(low_codes == nullptr ? wide[i] : (wide[i] + 128) >> 8);
+    if (low_codes != nullptr) low_codes[i] = static_cast<std::int8_t>(wide[i]);
   }
   return most / largest_code;
 }
