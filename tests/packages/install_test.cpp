@@ -76,6 +76,7 @@ TEST_F(Installed, FindsEverythingInItsOwnTree) {
             in_tree("lib/kvsplit/libggml-kvsplit.so") + "\n" + in_tree("lib/kvsplit/llama-server") +
                 "\n");
   EXPECT_TRUE(contains(kvsplit("pull --list").output, "smollm2-135m"));
+  EXPECT_TRUE(contains(kvsplit("plan -m " + tiny_model()).output, "Ollama"));
   // An empty text is refused by its name.
   const std::string text = in_tree("share/kvsplit/examples/texts/lighthouse.txt");
   ASSERT_TRUE(fs::exists(text));
