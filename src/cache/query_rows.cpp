@@ -41,7 +41,7 @@ std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::i
   std::size_t n = 0;
   if (met.first < 0) {
     const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
-    room[n++] = {map.place_tiles.data(), place_tile_bytes, 8};
+    room[n++] = {map.place_tiles.data(), place_tile_bytes, place_group.bits};
   }
   for (const GroupLayout& group : keys.head_groups(head).first(met.end)) {
     room[n++] = form == KeyForm::exact ? keys.exact().tile(stream, group.number())

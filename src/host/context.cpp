@@ -93,12 +93,8 @@ struct Reserved {
 
   HostedTensor* find(const ggml_tensor* tensor) {
     if (tensor->view_src != nullptr) tensor = tensor->view_src;
-    std::optional<NominalRows> rows = parse_cache_name(static_cast<const char*>(tensor->name));
+    std::optional<NominalRows> rows = plugin::as_cache(*tensor);
     if (!rows) return nullptr;
-    rows->cells = {tensor->ne[1], tensor->ne[2]};
-    rows->n_channels = tensor->ne[0];
-    rows->row_bytes = tensor->nb[1];
-    rows->type = ggml_type_name(tensor->type);
     const auto [place, is_new] = memory.try_emplace(tensor, bytes_needed(*rows, precision));
     std::byte* const at = place->second.data();
     return is_new ? table.add(std::move(*rows), precision, at) : table.at(at);

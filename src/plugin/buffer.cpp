@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/pages.h"
+#include "plugin/plugin.h"
 #include "plugin/process.h"
 
 namespace kvsplit::plugin {
@@ -31,16 +32,6 @@ bool may_be_cache(const ggml_tensor& root) {
   return computes_nothing(root.op) && root.buffer != nullptr &&
          root.buffer->buft == &buffer_type() &&
          std::memcmp(static_cast<const char*>(root.name), "cache_", 6) == 0;
-}
-
-std::optional<NominalRows> as_cache(const ggml_tensor& tensor) {
-  std::optional<NominalRows> rows = parse_cache_name(static_cast<const char*>(tensor.name));
-  if (!rows) return rows;
-  rows->cells = {tensor.ne[1], tensor.ne[2]};
-  rows->n_channels = tensor.ne[0];
-  rows->row_bytes = tensor.nb[1];
-  rows->type = ggml_type_name(tensor.type);
-  return rows;
 }
 
 void read(ggml_backend_buffer* /*buffer*/, const ggml_tensor* tensor, void* data,
@@ -141,6 +132,16 @@ ggml_backend_buffer_type the_type = make_buffer_type();
 }  // namespace
 
 ggml_backend_buffer_type& buffer_type() { return the_type; }
+
+std::optional<NominalRows> as_cache(const ggml_tensor& tensor) {
+  std::optional<NominalRows> rows = parse_cache_name(static_cast<const char*>(tensor.name));
+  if (!rows) return rows;
+  rows->cells = {tensor.ne[1], tensor.ne[2]};
+  rows->n_channels = tensor.ne[0];
+  rows->row_bytes = tensor.nb[1];
+  rows->type = ggml_type_name(tensor.type);
+  return rows;
+}
 
 bool is_cache(const ggml_tensor& tensor) {
   const ggml_tensor& root = root_of(tensor);

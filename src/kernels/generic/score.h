@@ -136,7 +136,7 @@ void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run
 
 template <bool fine, int N, int T>
 constexpr auto score_run_of = by_width<16, 1, 2, 3, 4, 5, 6, 7, 8>([](auto width) {
-  return score_run<decltype(width)::n, fine&& decltype(width)::n != 16, N, T>;
+  return score_run < decltype(width)::n, decltype(width)::n != 16 && fine, N, T > ;
 });
 
 template <bool fine, int N, int T>
