@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numeric>
@@ -89,7 +88,7 @@ float alibi_slope(float max_bias, int head, int n_heads) {
 
 }  // namespace
 
-/// One thread's rows, ready for the kernels. Aligned and reused; about 300 KiB.
+/// One thread's rows, ready for the kernels. Aligned and reused; about half a MiB.
 struct ThreadScratch {
   QueryScratch queries;
   std::array<const Half*, max_query_rows> masks;
@@ -97,9 +96,10 @@ struct ThreadScratch {
   alignas(64) std::array<float, max_query_rows> max;
   alignas(64) std::array<float, max_query_rows * 16> sums;
   alignas(64) std::array<float, max_query_rows * max_head_dim> out;
-  HeadTiles k_groups, v_groups;
+  HeadTiles k_groups, v_groups, exact_k_groups, exact_v_groups;
   ExactCells exact;
-  std::array<std::array<Half, cells_per_step>, max_query_rows> exact_masks;
+  std::array<std::array<Half, cells_per_step>, max_query_rows> own_masks;
+  std::array<const Half*, max_query_rows> own_mask_of;
   KernelScratch kernel;
 };
 
@@ -111,10 +111,14 @@ struct Workspace::Impl {
   std::vector<std::unique_ptr<ThreadScratch>> threads;
   std::unique_ptr<float[]> partials;  // [row, piece]: max, sum, out …
   std::atomic<int> n_finished = 0;
+  FreshRows fresh_keys, fresh_values;
 };
 
 Workspace::Workspace(int n_threads) : impl_(std::make_unique<Impl>(n_threads)) {}
 Workspace::~Workspace() = default;
+FreshRows& Workspace::fresh(Side side) {
+  return side == Side::key ? impl_->fresh_keys : impl_->fresh_values;
+}
 int Workspace::n_threads() const { return static_cast<int>(impl_->threads.size()); }
 
 namespace {
@@ -133,7 +137,7 @@ std::span<const GroupTiles> head_tiles(const PackedTensor& tensor, int head, Hea
                                        const TilesOf& tiles_of) {
   std::size_t n = 0;
   for (const GroupLayout& group : tensor.head_groups(head)) {
-    room[n] = tiles_of(tensor, group);
+    room[n] = tiles_of(group);
     if (room[n].bits == 0) break;
     ++n;
   }
@@ -167,15 +171,14 @@ void prepare_row(const Attention& a, const RowBlock& block, int index, ThreadScr
 AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
   AttendTask task;
   const int stream = a.call.first_stream + block.stream;
-  task.k_groups = key_tiles(a.k, block.kv_head, stream, KeyForm::packed, scratch.k_groups);
-  task.v_groups = head_tiles(
-      a.v, block.kv_head, scratch.v_groups,
-      [&](const auto& v, const GroupLayout& group) { return packed_tiles(v, group, stream); });
+  task.k_groups = key_tiles(a.k, block.kv_head, stream, scratch.k_groups);
+  task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups, [&](const GroupLayout& group) {
+    return packed_tiles(a.v, group, stream);
+  });
   task.head_dim_v = a.v.head_dim();
   task.queries =
       scratch.queries.rows(block.n_rows, n_fine_groups(a.k, block.kv_head, KeyForm::packed));
   task.masks = scratch.masks.data();
-  task.hidden = scratch.exact.hidden();
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
   task.state = {scratch.max.data(), scratch.sums.data(), scratch.out.data()};
@@ -204,60 +207,101 @@ void attend_keys(const AttendTask& task, const ThreadScratch& scratch) {
   for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
 }
 
-void encode_rows(const Attention& a, const RowBlock& block, KeyForm form, const Turn& turn,
-                 ThreadScratch& scratch) {
-  for (int row = 0; row < block.n_rows; row += queries_at_once) {
-    encode_queries(a.k, block.kv_head, form, turn, row,
-                   std::min(queries_at_once, block.n_rows - row), scratch.queries);
-  }
-}
-
-// The masks of exact rows, put together from the call's; of those slots alone that are wanted.
-void gather_masks(const RowBlock& block, std::uint64_t wanted, ThreadScratch& scratch,
-                  std::span<const Half*> masks) {
+// Masks of up to 64 cells of its own for each row, as the task's: fill(mask, the row's mask in the
+// call, its token). Rows of one token share one.
+template <class Fill>
+void make_masks(const Attention& a, const RowBlock& block, ThreadScratch& scratch, AttendTask& task,
+                const Fill& fill) {
   for (int row = 0; row < block.n_rows; ++row) {
     const Half* const mask = scratch.masks[row];
-    if (row > 0 && mask == scratch.masks[row - 1]) {
-      masks[row] = masks[row - 1];
+    const int token = query_place(a, block, row).token;
+    const bool shared =
+        row > 0 && mask == scratch.masks[row - 1] && token == query_place(a, block, row - 1).token;
+    scratch.own_mask_of[row] =
+        shared ? scratch.own_mask_of[row - 1] : scratch.own_masks[row].data();
+    if (!shared) fill(scratch.own_masks[row], mask, token);
+  }
+  task.masks = scratch.own_mask_of.data();
+}
+
+// A tile of packed cells some of which a row sees in 8 bits: those are hidden from it.
+void attend_packed_tile(const Attention& a, const RowBlock& block, AttendTask task,
+                        std::span<const ExactRow> exact, ThreadScratch& scratch) {
+  const auto n = static_cast<std::size_t>(task.end_cell - task.first_cell);
+  make_masks(a, block, scratch, task, [&](auto& own, const Half* mask, int token) {
+    if (mask == nullptr) std::fill_n(own.begin(), n, Half{0});
+    if (mask != nullptr) std::copy_n(mask + task.first_cell, n, own.begin());
+    for (const ExactRow& row : exact) {
+      if (row.seen_by(token)) own[row.cell() - task.first_cell] = half_minus_infinity;
+    }
+  });
+  task.masked_from = task.first_cell;
+  attend_keys(task, scratch);
+}
+
+void attend_packed(const Attention& a, const RowBlock& block, AttendTask task,
+                   std::span<const ExactRow> exact, ThreadScratch& scratch) {
+  encode_queries(a.k, block.kv_head, KeyForm::packed, block.n_rows, scratch.queries);
+  for (const std::int64_t end = task.end_cell; task.first_cell < end;
+       task.first_cell = task.end_cell) {
+    const std::int64_t tile =
+        exact.empty() ? end : exact[0].cell() / cells_per_step * cells_per_step;
+    task.end_cell = tile;
+    if (tile > task.first_cell) {
+      attend_keys(task, scratch);
       continue;
     }
-    auto& gathered = scratch.exact_masks[row];
-    gathered.fill(half_minus_infinity);
-    for (std::uint64_t left = wanted; left != 0; left &= left - 1) {
-      const int slot = std::countr_zero(left);
-      gathered[slot] = mask == nullptr ? Half{0} : mask[scratch.exact.cell(slot)];
+    task.end_cell = std::min(tile + cells_per_step, end);
+    const auto beyond = std::ranges::lower_bound(exact, task.end_cell, {}, &ExactRow::cell);
+    attend_packed_tile(a, block, task, {exact.begin(), beyond}, scratch);
+    exact = {beyond, exact.end()};
+  }
+}
+
+// The rows of one tile of exact ones.
+void attend_exact_tile(const Attention& a, const RowBlock& block, AttendTask task, int tile,
+                       std::span<const ExactRow> exact, ThreadScratch& scratch) {
+  const auto tiles_in = [](ExactTile rows) {
+    return [rows](const GroupLayout& group) { return rows.tiles(group.number()); };
+  };
+  task.k_groups =
+      head_tiles(a.k, block.kv_head, scratch.exact_k_groups, tiles_in(scratch.exact.k_tile(tile)));
+  task.v_groups =
+      head_tiles(a.v, block.kv_head, scratch.exact_v_groups, tiles_in(scratch.exact.v_tile(tile)));
+  make_masks(a, block, scratch, task, [&](auto& own, const Half* mask, int token) {
+    own.fill(half_minus_infinity);
+    for (const ExactRow& row : exact) {
+      if (row.tile != tile || !row.seen_by(token)) continue;
+      own[row.slot] = mask == nullptr ? Half{0} : mask[row.cell()];
     }
-    masks[row] = gathered.data();
+  });
+  task.masked_from = task.first_cell = 0;
+  task.end_cell = task.fetch_end = 0;
+  for (const ExactRow& row : exact) {
+    if (row.tile == tile) task.end_cell = std::max<std::int64_t>(task.end_cell, row.slot + 1);
   }
+  attend_keys(task, scratch);
 }
 
-// The exact rows of a stream, frame by frame: few, as those of a text are its first and its last.
-void run_exact(const Attention& a, const RowBlock& block, AttendTask task, ThreadScratch& scratch) {
-  const int stream = a.call.first_stream + block.stream;
-  task.k_groups = key_tiles(a.k, block.kv_head, stream, KeyForm::exact, scratch.k_groups);
+void attend_exact(const Attention& a, const RowBlock& block, AttendTask task,
+                  std::span<const ExactRow> exact, ThreadScratch& scratch) {
+  encode_queries(a.k, block.kv_head, KeyForm::exact, block.n_rows, scratch.queries);
   task.queries.n_fine = n_fine_groups(a.k, block.kv_head, KeyForm::exact);
-  task.v_groups = head_tiles(a.v, block.kv_head, scratch.v_groups,
-                             [&](const PackedTensor& v, const GroupLayout& group) {
-                               return v.exact().tile(stream, group.number());
-                             });
-  std::array<const Half*, max_query_rows> masks;  // NOLINT(*-member-init): filled as far as read
-  task.masks = masks.data();
-  task.hidden = {};
-  task.first_cell = 0;
-  task.end_cell = task.fetch_end = scratch.exact.n_slots();
-  std::uint64_t same = 0;
-  for (std::uint64_t left = scratch.exact.slots(); left != 0; left &= ~same) {
-    same = scratch.exact.in_one_frame(a.k, block.kv_head, left);
-    gather_masks(block, same, scratch, masks);
-    if (!any_sees(task)) continue;
-    const CellPlace first{stream, scratch.exact.cell(std::countr_zero(same))};
-    const Turn turn = frame_turn(a.k, block.kv_head, first);
-    encode_rows(a, block, KeyForm::exact, turn, scratch);
-    attend_keys(task, scratch);
+  const auto [first, last] = std::ranges::minmax(exact, {}, &ExactRow::tile);
+  for (int tile = first.tile; tile <= last.tile; ++tile) {
+    attend_exact_tile(a, block, task, tile, exact, scratch);
   }
 }
 
-// The task's cells frame by frame: queries are encoded anew for each that any of them sees.
+// The task's cells, whose queries are mapped.
+void attend_cells(const Attention& a, const RowBlock& block, const AttendTask& task,
+                  ThreadScratch& scratch) {
+  const std::span<const ExactRow> exact = scratch.exact.within(task.first_cell, task.end_cell);
+  attend_packed(a, block, task, exact, scratch);
+  if (!exact.empty()) attend_exact(a, block, task, exact, scratch);
+}
+
+// The task's cells frame by frame: queries are mapped anew for each that any of them sees.
 void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
                 ThreadScratch& scratch) {
   const std::int64_t end = task.end_cell;
@@ -265,10 +309,10 @@ void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
     task.end_cell = std::min(task.first_cell + a.k.format().frame_cells(), end);
     if (!any_sees(task)) continue;
     const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
-    const Turn turn = frame_turn(a.k, block.kv_head, first);
+    map_queries(a.k, block.kv_head, frame_turn(a.k, block.kv_head, first), block.n_rows,
+                scratch.queries);
     scratch.k_groups[0].first_tile = task.first_cell / tile_rows;
-    encode_rows(a, block, KeyForm::packed, turn, scratch);
-    attend_keys(task, scratch);
+    attend_cells(a, block, task, scratch);
   }
 }
 
@@ -280,12 +324,8 @@ void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScrat
   task.first_cell = piece * a.division.cells_per_piece;
   task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
   task.fetch_end = a.call.n_kv;
-  const int frame_cells = a.k.format().frame_cells();
-  if (frame_cells == 0 && task.first_cell < task.end_cell) attend_keys(task, scratch);
-  if (frame_cells > 0) run_frames(a, block, task, scratch);
-  if (scratch.exact.slots() != 0 && piece + 1 == a.division.n_pieces) {
-    run_exact(a, block, task, scratch);
-  }
+  if (a.k.format().frame_cells() > 0) return run_frames(a, block, task, scratch);
+  if (task.first_cell < task.end_cell) attend_cells(a, block, task, scratch);
 }
 
 float row_sum(const ThreadScratch& scratch, int index) {
@@ -340,9 +380,13 @@ void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScrat
 }
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
-  scratch.exact.find(a.k, a.v, a.call.first_stream + block.stream, a.call.n_kv);
+  scratch.exact.find({&a.k, &a.workspace.fresh_keys}, {&a.v, &a.workspace.fresh_values}, a.call,
+                     a.call.first_stream + block.stream);
+  const int last = block.n_rows - 1;
+  scratch.exact.look_at(query_place(a, block, 0).token, query_place(a, block, last).token + 1);
   for (int index = 0; index < block.n_rows; ++index) prepare_row(a, block, index, scratch);
-  if (a.k.format().frame_cells() == 0) encode_rows(a, block, KeyForm::packed, {}, scratch);
+  if (a.k.format().frame_cells() > 0) return;
+  map_queries(a.k, block.kv_head, {}, block.n_rows, scratch.queries);
 }
 
 void run_job(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {

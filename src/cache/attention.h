@@ -62,6 +62,8 @@ class Workspace {
   explicit Workspace(int n_threads);
   ~Workspace();
   int n_threads() const;
+  /// Where writes keep what the attention after them is to see; see FreshRows.
+  FreshRows& fresh(Side side);
   struct Impl;
   Impl& impl() { return *impl_; }
 

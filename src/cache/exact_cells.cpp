@@ -1,52 +1,49 @@
 #include "cache/exact_cells.h"
 
 #include <algorithm>
-#include <bit>
+#include <limits>
 
 namespace kvsplit {
 
-void ExactCells::find(const PackedTensor& k, const PackedTensor& v, std::int64_t stream,
-                      std::int64_t n_kv) {
+ExactCells::ExactCells() {
+  for (auto* rows : {&all_, &seen_}) rows->reserve(2 * FreshRows::most_rows);
+}
+
+void ExactCells::find(Side k, Side v, const AttentionCall& call, std::int64_t stream) {
   if (stream_ == stream) return;
+  k_ = k;
+  v_ = v;
   stream_ = stream;
-  n_slots_ = std::min(k.exact().n_slots(), v.exact().n_slots());
-  slots_ = 0;
-  n_hidden_ = 0;
-  if (n_slots_ == 0) return;
-  const auto k_slots = k.exact().slots(stream);
-  const auto v_slots = v.exact().slots(stream);
-  for (std::size_t slot = 0; slot < static_cast<std::size_t>(n_slots_); ++slot) {
-    const std::int32_t cell = k_slots[slot].cell;
-    if (cell != v_slots[slot].cell || cell < 0 || cell >= n_kv) continue;
-    cells_[slot] = cell;
-    slots_ |= std::uint64_t{1} << slot;
-    hide(cell);
-  }
-}
-
-void ExactCells::hide(std::int64_t cell) {
-  const std::uint64_t bit = std::uint64_t{1} << (cell % cells_per_step);
-  const std::int64_t tile = cell / cells_per_step;
-  const auto known = std::span(hidden_).first(n_hidden_);
-  const auto found = std::ranges::find(known, tile, &HiddenCells::tile);
-  if (found == known.end()) {
-    hidden_[n_hidden_++] = {tile, bit};
-  } else {
-    found->cells |= bit;
-  }
-}
-
-std::uint64_t ExactCells::in_one_frame(const PackedTensor& keys, int head,
-                                       std::uint64_t slots) const {
-  const auto position = [&](std::uint64_t left) {
-    return keys.place_in_frame({stream_, cell(std::countr_zero(left))}, head).position;
+  const auto is_fresh = [&](const Side& side) {
+    return side.fresh->is_of(side.tensor->exact(), call);
   };
-  const std::int32_t wanted = position(slots);
-  std::uint64_t same = 0;
-  for (std::uint64_t left = slots; left != 0; left &= left - 1) {
-    if (position(left) == wanted) same |= left & -left;
+  fresh_ = is_fresh(k) && is_fresh(v);
+  all_.clear();
+  if (fresh_) {
+    const auto is_here = [&](const ExactRow& row) { return row.place.stream == stream; };
+    std::ranges::copy_if(k.fresh->rows(), std::back_inserter(all_), is_here);
+    return;
   }
-  return same;
+  const auto k_slots = k.tensor->exact().slots(stream);
+  const auto v_slots = v.tensor->exact().slots(stream);
+  for (std::size_t i = 0; i < std::min(k_slots.size(), v_slots.size()); ++i) {
+    if (k_slots[i].cell < 0 || k_slots[i].cell != v_slots[i].cell) continue;
+    constexpr int no_end = std::numeric_limits<int>::max();
+    all_.push_back({{stream, k_slots[i].cell}, 0, static_cast<int>(i), 0, no_end});
+  }
+  std::ranges::sort(all_, {}, &ExactRow::place);
+}
+
+void ExactCells::look_at(int first_token, int end_token) {
+  seen_.clear();
+  std::ranges::copy_if(all_, std::back_inserter(seen_), [&](const ExactRow& row) {
+    return row.first_token < end_token && row.end_token > first_token;
+  });
+}
+
+std::span<const ExactRow> ExactCells::within(std::int64_t first_cell, std::int64_t end_cell) const {
+  const auto first = std::ranges::lower_bound(seen_, first_cell, {}, &ExactRow::cell);
+  return {first, std::ranges::lower_bound(first, seen_.end(), end_cell, {}, &ExactRow::cell)};
 }
 
 }  // namespace kvsplit

@@ -1,39 +1,46 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
-#include "cache/packed_tensor.h"
-#include "kernels/attend.h"
+#include "cache/attention.h"
+#include "cache/fresh_rows.h"
 
 namespace kvsplit {
 
-/// The cells of one stream whose rows attention sees in 8 bits, on both sides; what is packed of
-/// these is hidden. Sets of slots are bits: there are at most 64.
+/// The rows of one stream that attention sees in 8 bits, on both sides, in the order of cells: what
+/// the batch that was just written sees, if it is the one that asks; or else what is exact for all.
 class ExactCells {
  public:
-  /// Of the first n_kv cells of a stream. Needs forget() before a call whose slots may be others.
-  void find(const PackedTensor& k, const PackedTensor& v, std::int64_t stream, std::int64_t n_kv);
+  /// A tensor, and what was written last.
+  struct Side {
+    const PackedTensor* tensor = nullptr;
+    const FreshRows* fresh = nullptr;
+  };
+
+  ExactCells();
+
+  /// Of a stream, not counted from the call's first one. Needs forget() before another call.
+  void find(Side k, Side v, const AttentionCall& call, std::int64_t stream);
   void forget() { stream_ = -1; }
+  /// Leaves those that any of these tokens may see.
+  void look_at(int first_token, int end_token);
 
-  int n_slots() const { return n_slots_; }
-  std::uint64_t slots() const { return slots_; }  ///< that have a cell
-  std::int32_t cell(int slot) const { return cells_[static_cast<std::size_t>(slot)]; }
-  std::span<const HiddenCells> hidden() const { return {hidden_.data(), n_hidden_}; }
-
-  /// Those of the slots whose keys are of the same frame as the first one's.
-  std::uint64_t in_one_frame(const PackedTensor& keys, int head, std::uint64_t slots) const;
+  /// What was left of a range of cells.
+  std::span<const ExactRow> within(std::int64_t first_cell, std::int64_t end_cell) const;
+  ExactTile k_tile(int tile) const { return tile_of(k_, tile); }
+  ExactTile v_tile(int tile) const { return tile_of(v_, tile); }
 
  private:
-  void hide(std::int64_t cell);
+  ExactTile tile_of(const Side& side, int tile) const {
+    return fresh_ ? side.fresh->tile(tile) : side.tensor->exact().tile(stream_);
+  }
 
+  Side k_, v_;
+  bool fresh_ = false;
   std::int64_t stream_ = -1;
-  int n_slots_ = 0;
-  std::uint64_t slots_ = 0;
-  std::array<std::int32_t, cells_per_step> cells_{};
-  std::array<HiddenCells, cells_per_step> hidden_{};
-  std::size_t n_hidden_ = 0;
+  std::vector<ExactRow> all_, seen_;
 };
 
 }  // namespace kvsplit

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 #include <tuple>
+
+#include "cache/fresh_rows.h"
 
 namespace kvsplit {
 namespace {
@@ -24,19 +27,14 @@ std::size_t ExactRows::bytes(const RowFormat& format, std::int64_t n_streams) {
   return n_streams * format.group_bits.size() * layout_for(format).tile_bytes + scales_read;
 }
 
-ExactRows::ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory)
-    : side_(side),
-      sinks_(format.sinks),
+ExactRows::ExactRows(const RowFormat& format, std::int64_t n_streams, std::byte* memory)
+    : sinks_(format.sinks),
       n_sink_slots_(format.n_sink_slots()),
       window_(format.window),
       n_groups_(format.group_bits.size()),
       layout_(layout_for(format)),
       memory_(memory),
       slots_(static_cast<std::size_t>(n_streams * n_slots())) {}
-
-std::byte* ExactRows::tile_of(std::int64_t stream, std::size_t group) const {
-  return memory_ + (static_cast<std::size_t>(stream) * n_groups_ + group) * layout_.tile_bytes;
-}
 
 int ExactRows::find(CellPlace place) const {
   const auto all = slots(place.stream);
@@ -73,6 +71,7 @@ ExactRows::Mark ExactRows::mark(CellPlace place) const {
 }
 
 int ExactRows::claim(CellPlace place, Mark mark) {
+  changed();
   leave(place);
   if (mark.slot == 0) return -1;
   // Older than any that will be written, and among themselves as old as their positions say.
@@ -80,34 +79,48 @@ int ExactRows::claim(CellPlace place, Mark mark) {
   return put(place, mark.position, since, mark.slot - 1);
 }
 
-std::span<const int> ExactRows::claim(std::span<const std::int64_t> rows, std::int64_t kv_size,
-                                      const std::int32_t* positions, Worker worker) {
-  const std::scoped_lock lock(writing_);
-  if (n_arrived_++ == 0) {
-    claimed_.clear();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const CellPlace place = place_of(rows[i], kv_size);
-      const auto cell = static_cast<std::int32_t>(place.cell);
-      leave(place);
-      claimed_.push_back(put(place, positions == nullptr ? cell : positions[i], n_claims_++));
-    }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (find(place_of(rows[i], kv_size)) != claimed_[i]) claimed_[i] = -1;  // lost to another
-    }
+void ExactRows::claim_all(std::span<const std::int64_t> rows, const Cells& cells,
+                          const std::int32_t* positions, FreshRows* fresh) {
+  changed();
+  if (fresh != nullptr) fresh->begin(*this, rows, cells, positions);
+  claimed_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const CellPlace place = place_of(rows[i], cells.kv_size);
+    const auto cell = static_cast<std::int32_t>(place.cell);
+    leave(place);
+    claimed_.push_back(put(place, positions == nullptr ? cell : positions[i], n_claims_++));
   }
-  if (n_arrived_ == worker.count) n_arrived_ = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const CellPlace place = place_of(rows[i], cells.kv_size);
+    if (find(place) != claimed_[i]) claimed_[i] = -1;  // lost to another
+  }
+  if (fresh != nullptr) fresh->end(*this);
+}
+
+std::span<const int> ExactRows::claim(std::span<const std::int64_t> rows, const Cells& cells,
+                                      const std::int32_t* positions, FreshRows* fresh,
+                                      Worker worker) {
+  if (n_arrived_.fetch_add(1) == 0) {
+    claim_all(rows, cells, positions, fresh);
+    all_claimed_ = true;
+  }
+  while (!all_claimed_) std::this_thread::yield();
+  if (n_left_.fetch_add(1) + 1 == worker.count) {  // none waits any more
+    all_claimed_ = false;
+    n_arrived_ = n_left_ = 0;
+  }
   return claimed_;
 }
 
-GroupTiles ExactRows::tile(std::int64_t stream, std::size_t group) const {
-  return {.tiles = tile_of(stream, group), .bits = layout_.bits, .n_blocks = layout_.n_blocks};
-}
-
 void ExactRows::copy_stream(std::int64_t from, std::int64_t to) {
-  std::copy_n(tile_of(from, 0), n_groups_ * layout_.tile_bytes, tile_of(to, 0));
+  changed();
+  std::copy_n(tile(from).first, stream_bytes(), tile(to).first);
   std::ranges::copy(slots(from), slots_of(to));
 }
 
-void ExactRows::forget() { std::ranges::fill(slots_, Slot{}); }
+void ExactRows::forget() {
+  changed();
+  std::ranges::fill(slots_, Slot{});
+}
 
 }  // namespace kvsplit

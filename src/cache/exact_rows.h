@@ -1,8 +1,9 @@
 #pragma once
 
+#include <atomic>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -15,11 +16,44 @@ namespace kvsplit {
 /// Where a row lies, as the host counts.
 struct CellPlace {
   std::int64_t stream = 0, cell = 0;
+  auto operator<=>(const CellPlace&) const = default;
+};
+
+/// How cells are numbered: streams of kv_size, with frames of frame_cells in each; 0: without.
+struct Cells {
+  std::int64_t kv_size = 0;
+  int frame_cells = 0;
 };
 
 inline CellPlace place_of(std::int64_t row, std::int64_t kv_size) {
   return {row / kv_size, row % kv_size};
 }
+
+/// Where up to 64 rows of 8 bits lie: one tile for each group of 16 channels, behind each other.
+struct ExactTile {
+  const GroupLayout* layout = nullptr;
+  std::byte* first = nullptr;
+
+  std::byte* of(std::size_t group) const { return first + group * layout->tile_bytes; }
+  /// As attention takes them.
+  GroupTiles tiles(std::size_t group) const {
+    return {.tiles = of(group), .bits = layout->bits, .n_blocks = layout->n_blocks};
+  }
+};
+
+/// A row of 8 bits, in the space in which rows are encoded; in frames, with what is known of the
+/// place left in, so that attention meets them in no order of cells.
+struct ExactPlace {
+  ExactTile tile;
+  int slot = -1;  ///< of the tile; -1: there is no such row
+
+  bool exists() const { return slot >= 0; }
+  GroupRow row(std::size_t group, Side side) const {
+    return {*tile.layout, side, tile.of(group), slot};
+  }
+};
+
+class FreshRows;
 
 /// Rows that attention sees in 8 bits instead of as packed: the first tokens of each text, which
 /// all others look at (attention sinks, arXiv 2309.17453), and those written last, which get most
@@ -42,9 +76,16 @@ class ExactRows {
   static std::size_t bytes(const RowFormat& format, std::int64_t n_streams);
 
   /// memory: bytes() of it, zeroed.
-  ExactRows(const RowFormat& format, Side side, std::int64_t n_streams, std::byte* memory);
+  ExactRows(const RowFormat& format, std::int64_t n_streams, std::byte* memory);
 
   int n_slots() const { return n_sink_slots_ + window_; }
+  int n_sink_slots() const { return n_sink_slots_; }
+  int sinks() const { return sinks_; }
+  int window() const { return window_; }
+  std::size_t n_groups() const { return n_groups_; }
+  /// Another one after every change of what is exact.
+  std::uint64_t version() const { return version_; }
+  void changed() { version_.fetch_add(1, std::memory_order_relaxed); }
   std::span<const Slot> slots(std::int64_t stream) const {
     return {slots_.data() + stream * n_slots(), static_cast<std::size_t>(n_slots())};
   }
@@ -53,8 +94,9 @@ class ExactRows {
 
   /// Gives rows that are about to be written their slots. All workers of a write call it and get
   /// the same: a slot for each row, -1 for none. Positions are those in their text; null: as cells.
-  std::span<const int> claim(std::span<const std::int64_t> rows, std::int64_t kv_size,
-                             const std::int32_t* positions, Worker worker);
+  /// fresh: keeps what else tokens of this batch will see in 8 bits; or null.
+  std::span<const int> claim(std::span<const std::int64_t> rows, const Cells& cells,
+                             const std::int32_t* positions, FreshRows* fresh, Worker worker);
   /// What brings a restored row back to its slot.
   struct [[gnu::packed]] Mark {
     std::uint8_t slot = 0;  ///< and 1; 0: none
@@ -64,33 +106,34 @@ class ExactRows {
   /// The row gets its slot or, if another has that, one of the same kind. Returns it or -1.
   int claim(CellPlace place, Mark mark);
 
-  /// The numbered group of a slot's row, in the space in which rows are encoded; in frames, with
-  /// what is known of the place left in, so that attention meets them in no order of cells.
-  GroupRow row(std::int64_t stream, int slot, std::size_t group) const {
-    return {layout_, side_, tile_of(stream, group), slot};
+  ExactTile tile(std::int64_t stream) const {
+    return {&layout_, memory_ + static_cast<std::size_t>(stream) * stream_bytes()};
   }
-  /// The slots of a group as attention takes them: one tile.
-  GroupTiles tile(std::int64_t stream, std::size_t group) const;
+  ExactPlace at(std::int64_t stream, int slot) const { return {tile(stream), slot}; }
+  std::size_t stream_bytes() const { return n_groups_ * layout_.tile_bytes; }
 
   void copy_stream(std::int64_t from, std::int64_t to);
   void forget();  ///< all rows
 
  private:
+  void claim_all(std::span<const std::int64_t> rows, const Cells& cells,
+                 const std::int32_t* positions, FreshRows* fresh);
   void leave(CellPlace place);
   int put(CellPlace place, std::int32_t position, std::int32_t since, int wanted = -1);
   Slot* slots_of(std::int64_t stream) { return slots_.data() + stream * n_slots(); }
-  std::byte* tile_of(std::int64_t stream, std::size_t group) const;
 
-  Side side_;
   int sinks_, n_sink_slots_, window_;
   std::size_t n_groups_;
   GroupLayout layout_;
   std::byte* memory_;
   std::vector<Slot> slots_;
   std::int32_t n_claims_ = 0;
+  std::atomic<std::uint64_t> version_ = 0;
 
-  std::mutex writing_;
-  int n_arrived_ = 0;  ///< workers of a write
+  /// Workers of a write wait for the first for some nanoseconds: a mutex would put them to sleep,
+  /// which costs a token a tenth of its time.
+  std::atomic<int> n_arrived_ = 0, n_left_ = 0;
+  std::atomic<bool> all_claimed_ = false;
   std::vector<int> claimed_;
 };
 

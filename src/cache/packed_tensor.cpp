@@ -10,7 +10,7 @@
 namespace kvsplit {
 namespace {
 
-constexpr int packed = -1;  // no slot of an exact row
+constexpr ExactPlace packed;  // no exact row
 
 std::int64_t tiles_per_stream(CellShape cells) {
   return (cells.kv_size + tile_rows - 1) / tile_rows;
@@ -39,7 +39,7 @@ PackedTensor::PackedTensor(RowFormat format, Side side, CellShape cells, std::by
       cells_(cells),
       memory_(memory),
       layout_(layout_of(format_, cells)),
-      exact_(format_, side, cells.n_streams, memory + layout_.bytes) {
+      exact_(format_, cells.n_streams, memory + layout_.bytes) {
   if (format_.frame_cells() == 0) return;
   frames_ = reinterpret_cast<std::int32_t*>(memory + layout_.bytes +
                                             ExactRows::bytes(format_, cells.n_streams));
@@ -69,64 +69,70 @@ std::byte* PackedTensor::tiles(const GroupLayout& group, std::int64_t stream) co
   return memory_ + group.offset + stream * tiles_per_stream(cells_) * group.tile_stride;
 }
 
-// As packed, or as the exact one of a slot.
-GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at, int slot) const {
-  if (slot >= 0) return exact_.row(at.stream, slot, group.number());
+// As packed, or as the exact one.
+GroupRow PackedTensor::group_row(const GroupLayout& group, CellPlace at, Exact exact) const {
+  if (exact.exists()) return exact.row(group.number(), side_);
   const auto tile = static_cast<std::size_t>(at.cell / tile_rows);
   return {group, side_, tiles(group, at.stream) + tile * group.tile_stride,
           static_cast<int>(at.cell % tile_rows)};
 }
 
-void PackedTensor::read_groups(CellPlace at, int slot, Groups groups, float* numbers) const {
+void PackedTensor::read_groups(CellPlace at, Exact exact, Groups groups, float* numbers) const {
   for (const GroupLayout& group : groups) {
-    group_row(group, at, slot).read({numbers, group_channels});
+    group_row(group, at, exact).read({numbers, group_channels});
     numbers += group_channels;
   }
 }
 
-void PackedTensor::write_groups(CellPlace at, int slot, Groups groups, const float* numbers) {
+void PackedTensor::write_groups(CellPlace at, Exact exact, Groups groups, const float* numbers) {
+  const bool even_scales = !exact.exists() && format_.even_scales;
   for (const GroupLayout& group : groups) {
-    group_row(group, at, slot).write({numbers, group_channels}, slot < 0 && format_.even_scales);
+    group_row(group, at, exact).write({numbers, group_channels}, even_scales);
     numbers += group_channels;
   }
 }
 
 // Of a packed row: some groups, or with a plan those of a head.
-void PackedTensor::make_exact(CellPlace at, int slot, Groups groups, int head) {
+void PackedTensor::make_exact(CellPlace at, Exact exact, Groups groups, int head) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers = std::span(room).first(groups.size() * group_channels);
   read_groups(at, packed, groups, numbers.data());
   add_place(format_, head, place_in_frame(at, head).cell, 1, numbers);
-  write_groups(at, slot, groups, numbers.data());
+  write_groups(at, exact, groups, numbers.data());
 }
 
 // All of it; without a plan the size of heads need not be known yet.
-void PackedTensor::make_exact(CellPlace at, int slot) {
+void PackedTensor::make_exact(CellPlace at, Exact exact) {
   const std::size_t n = format_.maps ? head_groups(0).size() : 1;
   for (std::size_t first = 0; first < layout_.groups.size(); first += n) {
-    make_exact(at, slot, Groups(layout_.groups).subspan(first, n), static_cast<int>(first / n));
+    make_exact(at, exact, Groups(layout_.groups).subspan(first, n), static_cast<int>(first / n));
   }
 }
 
-void PackedTensor::write_head(CellPlace at, int head, const float* values, int slot) {
+void PackedTensor::write_head(CellPlace at, int head, const float* values, Exact exact,
+                              Exact fresh) {
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers{room.data(), static_cast<std::size_t>(map_head_dim())};
   std::copy_n(values, numbers.size(), numbers.begin());
   const PlaceInFrame in_frame = place_in_frame(at, head);
   const Groups groups = head_groups(head);
   into_space(format_, head, in_frame.position, numbers);
-  if (slot >= 0 && format_.exact_saved) write_groups(at, slot, groups, numbers.data());
+  for (const ExactPlace* place : {&exact, &fresh}) {
+    if (place->exists() && format_.exact_saved) write_groups(at, *place, groups, numbers.data());
+  }
   add_place(format_, head, in_frame.cell, -1, numbers);
   write_groups(at, packed, groups, numbers.data());
-  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot, groups, head);
+  for (const ExactPlace* place : {&exact, &fresh}) {
+    if (place->exists() && !format_.exact_saved) make_exact(at, *place, groups, head);
+  }
 }
 
-// What was encoded for this place in a frame; the row of a slot, if that says more than the packed.
-void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame, int slot,
+// What was encoded for this place in a frame; the exact row, if that says more than the packed.
+void PackedTensor::read_head(CellPlace at, int head, PlaceInFrame in_frame, Exact exact,
                              std::span<float> values) const {
-  const bool exact = slot >= 0 && format_.exact_saved;
-  read_groups(at, exact ? slot : packed, head_groups(head), values.data());
-  if (!exact) add_place(format_, head, in_frame.cell, 1, values);
+  const bool says_more = exact.exists() && format_.exact_saved;
+  read_groups(at, says_more ? exact : packed, head_groups(head), values.data());
+  if (!says_more) add_place(format_, head, in_frame.cell, 1, values);
   out_of_space(format_, head, in_frame.position, values);
 }
 
@@ -134,21 +140,25 @@ void PackedTensor::write(const WriteCall& call, Worker worker) {
   assert(head_dim_ > 0);
   // An edit leaves the slots as they are; its workers read them while they write.
   std::span<const int> slots;
+  const bool positioned = frames_ != nullptr && call.positions != nullptr && !call.edits;
+  if (call.edits) exact_.changed();
   if (!call.edits && exact_.n_slots() > 0) {
-    slots = exact_.claim(call.rows, cells_.kv_size, call.positions, worker);
+    const Cells cells{cells_.kv_size, positioned ? format_.frame_cells() : 0};
+    slots = exact_.claim(call.rows, cells, call.positions, call.fresh, worker);
   }
+  const bool has_fresh = !slots.empty() && call.fresh != nullptr;
   // Rows of one tile share bytes, and rows of a frame its position, so a tile or a frame of a head
   // belongs to one worker.
   const std::int64_t share = std::max(tile_rows, format_.frame_cells());
-  const bool positioned = frames_ != nullptr && call.positions != nullptr && !call.edits;
   for (std::size_t i = 0; i < call.rows.size(); ++i) {
     const float* values = bytes_on(call.values, i * call.row_stride);
     const CellPlace at = place(call.rows[i]);
-    const int slot = slots.empty() ? exact_.find(at) : slots[i];
+    const ExactPlace exact = exact_.at(at.stream, slots.empty() ? exact_.find(at) : slots[i]);
+    const ExactPlace fresh = has_fresh ? call.fresh->at(i) : packed;
     for (int head = 0; head < n_heads(); ++head, values += head_dim_) {
       if ((at.stream + at.cell / share + head) % worker.count != worker.index) continue;
       if (positioned && begins_frame(at)) enter_frame(at, head, call.positions[i]);
-      write_head(at, head, values, slot);
+      write_head(at, head, values, exact, fresh);
     }
   }
 }
@@ -157,9 +167,9 @@ void PackedTensor::read(std::int64_t row, std::span<float> values) const {
   assert(head_dim_ > 0 && values.size() == static_cast<std::size_t>(format_.n_channels()));
   const CellPlace at = place(row);
   const auto dim = static_cast<std::size_t>(head_dim_);
-  const int slot = exact_.find(at);
+  const ExactPlace exact = exact_.at(at.stream, exact_.find(at));
   for (int head = 0; head < n_heads(); ++head) {
-    read_head(at, head, place_in_frame(at, head), slot,
+    read_head(at, head, place_in_frame(at, head), exact,
               values.subspan(static_cast<std::size_t>(head) * dim, dim));
   }
 }
@@ -189,9 +199,9 @@ void PackedTensor::enter_frame(CellPlace first, int head, std::int32_t position)
   for (CellPlace at = first; at.cell < end; ++at.cell) {
     const auto is_blank = [&](const GroupLayout& group) { return group_row(group, at).blank(); };
     if (std::ranges::all_of(head_groups(head), is_blank)) continue;
-    const int slot = exact_.find(at);
-    read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, slot, values);
-    write_head(at, head, values.data(), slot);
+    const ExactPlace exact = exact_.at(at.stream, exact_.find(at));
+    read_head(at, head, {old, static_cast<std::int32_t>(at.cell - first.cell)}, exact, values);
+    write_head(at, head, values.data(), exact);
   }
 }
 
@@ -200,14 +210,14 @@ void PackedTensor::shift_frame(std::int64_t row, std::int32_t shift) {
 }
 
 // Calls visit(row of a group, where it is in a saved row): all as packed, and then, if those are
-// saved, as the exact row of the slot.
+// saved, as the exact row.
 template <class Visit>
-void PackedTensor::for_each_saved(CellPlace at, int slot, const Visit& visit) const {
+void PackedTensor::for_each_saved(CellPlace at, Exact exact, const Visit& visit) const {
   for (const GroupLayout& group : layout_.groups) visit(group_row(group, at), group.raw_offset);
-  if (slot < 0 || !format_.exact_saved) return;
+  if (!exact.exists() || !format_.exact_saved) return;
   std::size_t offset = layout_.exact_raw_offset + exact_mark_bytes;
   for (const GroupLayout& group : layout_.groups) {
-    visit(group_row(group, at, slot), offset);
+    visit(group_row(group, at, exact), offset);
     offset += exact_group.raw_bytes();
   }
 }
@@ -219,9 +229,9 @@ void PackedTensor::read_raw(std::int64_t row, std::span<std::byte> raw) const {
   const PlaceInFrame in_frame = place_in_frame(at, 0);
   static_assert(sizeof(mark) == exact_mark_bytes);
   std::ranges::fill(raw, std::byte{0});
-  for_each_saved(at, mark.slot - 1, [&](const GroupRow& group, std::size_t offset) {
-    group.save(raw.data() + offset);
-  });
+  for_each_saved(
+      at, exact_.at(at.stream, mark.slot - 1),
+      [&](const GroupRow& group, std::size_t offset) { group.save(raw.data() + offset); });
   if (exact_.n_slots() > 0) std::memcpy(&raw[layout_.exact_raw_offset], &mark, sizeof(mark));
   if (frames_ == nullptr) return;
   std::memcpy(raw.last<sizeof(in_frame)>().data(), &in_frame, sizeof(in_frame));
@@ -238,16 +248,16 @@ void PackedTensor::write_raw(std::int64_t row, std::span<const std::byte> raw) {
   for (int head = 0; framed && begins_frame(at) && head < n_mapped_heads(); ++head) {
     enter_frame(at, head, from.position + from.cell);
   }
-  const int slot = exact_.claim(at, mark);
-  for_each_saved(at, slot, [&](const GroupRow& group, std::size_t offset) {
+  const ExactPlace exact = exact_.at(at.stream, exact_.claim(at, mark));
+  for_each_saved(at, exact, [&](const GroupRow& group, std::size_t offset) {
     group.restore(raw.data() + offset);
   });
-  if (slot >= 0 && !format_.exact_saved) make_exact(at, slot);
+  if (exact.exists() && !format_.exact_saved) make_exact(at, exact);
   std::vector<float> values(static_cast<std::size_t>(map_head_dim()));
   for (int head = 0; framed && head < n_mapped_heads(); ++head) {
     if (place_in_frame(at, head) == from) continue;
-    read_head(at, head, from, slot, values);  // and encode it for where it is now
-    write_head(at, head, values.data(), slot);
+    read_head(at, head, from, exact, values);  // and encode it for where it is now
+    write_head(at, head, values.data(), exact);
   }
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/worker.h"
-#include "cache/exact_rows.h"
+#include "cache/fresh_rows.h"
 #include "codec/group_row.h"
 
 namespace kvsplit {
@@ -37,6 +37,7 @@ struct WriteCall {
   std::span<const std::int64_t> rows;       ///< destination of each; a row may be written again
   const std::int32_t* positions = nullptr;  ///< of each in its text; null: taken for its cell
   const Rotation* rotation = nullptr;       ///< what positions have done to keys; null: not known
+  FreshRows* fresh = nullptr;               ///< for the attention of these tokens; or null
   bool edits = false;  ///< rows that were read before and changed: which are exact stays as it is
 };
 
@@ -106,15 +107,17 @@ class PackedTensor {
 
   CellPlace place(std::int64_t row) const { return place_of(row, cells_.kv_size); }
   int map_head_dim() const { return format_.maps ? format_.maps->head_dim : head_dim_; }
-  GroupRow group_row(const GroupLayout& group, CellPlace at, int slot = -1) const;
-  void read_groups(CellPlace at, int slot, Groups groups, float* numbers) const;
-  void write_groups(CellPlace at, int slot, Groups groups, const float* numbers);
-  void write_head(CellPlace at, int head, const float* values, int slot);
-  void make_exact(CellPlace at, int slot, Groups groups, int head);
-  void make_exact(CellPlace at, int slot);
+  using Exact = const ExactPlace&;
+
+  GroupRow group_row(const GroupLayout& group, CellPlace at, Exact exact = {}) const;
+  void read_groups(CellPlace at, Exact exact, Groups groups, float* numbers) const;
+  void write_groups(CellPlace at, Exact exact, Groups groups, const float* numbers);
+  void write_head(CellPlace at, int head, const float* values, Exact exact, Exact fresh = {});
+  void make_exact(CellPlace at, Exact exact, Groups groups, int head);
+  void make_exact(CellPlace at, Exact exact);
   template <class Visit>
-  void for_each_saved(CellPlace at, int slot, const Visit& visit) const;
-  void read_head(CellPlace at, int head, PlaceInFrame in_frame, int slot,
+  void for_each_saved(CellPlace at, Exact exact, const Visit& visit) const;
+  void read_head(CellPlace at, int head, PlaceInFrame in_frame, Exact exact,
                  std::span<float> values) const;
   bool begins_frame(CellPlace at) const;
   void enter_frame(CellPlace first, int head, std::int32_t position);

@@ -29,6 +29,10 @@ Meetings meetings(const PackedTensor& keys, int head, KeyForm form) {
           static_cast<std::size_t>(std::min(n_large, n) + (places ? 1 : 0))};
 }
 
+int n_place_channels(const PackedTensor& keys) {
+  return keys.format().frame_cells() > 0 ? n_place_numbers : 0;
+}
+
 }  // namespace
 
 GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, std::int64_t stream) {
@@ -36,16 +40,15 @@ GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, st
 }
 
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                      KeyForm form, HeadTiles& room) {
-  const Meetings met = meetings(keys, head, form);
+                                      HeadTiles& room) {
+  const Meetings met = meetings(keys, head, KeyForm::packed);
   std::size_t n = 0;
   if (met.first < 0) {
     const HeadMap& map = keys.format().maps->heads[static_cast<std::size_t>(head)];
     room[n++] = {map.place_tiles.data(), place_tile_bytes, place_group.bits};
   }
   for (const GroupLayout& group : keys.head_groups(head).first(met.end)) {
-    room[n++] = form == KeyForm::exact ? keys.exact().tile(stream, group.number())
-                                       : packed_tiles(keys, group, stream);
+    room[n++] = packed_tiles(keys, group, stream);
   }
   return std::span(room).first(n);
 }
@@ -59,18 +62,25 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
   return turn_of(keys.format().maps->rotation, keys.place_in_frame(cell, head).position);
 }
 
-void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
-                    int first_row, int n_rows, QueryScratch& scratch) {
-  const int n_out = keys.head_dim() + (keys.format().frame_cells() > 0 ? n_place_numbers : 0);
-  alignas(64) FewQueries room;  // NOLINT(*-member-init): filled as far as read
-  queries_into_space(keys.format(), head, turn,
-                     {scratch.row(first_row), room.data(), n_rows, n_out},
-                     &scratch.lacking[first_row]);
+void map_queries(const PackedTensor& keys, int head, const Turn& turn, int n_rows,
+                 QueryScratch& scratch) {
+  const int n_out = keys.head_dim() + n_place_channels(keys);
+  for (int row = 0; row < n_rows; row += queries_at_once) {
+    queries_into_space(keys.format(), head, turn,
+                       {scratch.row(row), &scratch.mapped[row * max_query_channels],
+                        std::min(queries_at_once, n_rows - row), n_out},
+                       &scratch.lacking[row]);
+  }
+}
+
+void encode_queries(const PackedTensor& keys, int head, KeyForm form, int n_rows,
+                    QueryScratch& scratch) {
   const Meetings met = meetings(keys, head, form);
-  const int n_before = (n_out - keys.head_dim()) / group_channels;
+  const int n_before = n_place_channels(keys) / group_channels;
   for (int i = 0; i < n_rows; ++i) {
-    const float* numbers = &room[i * max_query_channels + (met.first + n_before) * group_channels];
-    std::size_t at = static_cast<std::size_t>(first_row + i) * max_head_groups;
+    const float* numbers =
+        &scratch.mapped[i * max_query_channels + (met.first + n_before) * group_channels];
+    std::size_t at = static_cast<std::size_t>(i) * max_head_groups;
     for (int group = met.first; group < met.end; ++group, ++at, numbers += group_channels) {
       const int bits = group < 0 || form == KeyForm::exact ? 8 : keys.head_groups(head)[group].bits;
       if (bits == 16) continue;

@@ -14,6 +14,7 @@ struct QueryScratch {
   alignas(64) std::array<std::int8_t, max_query_rows * max_query_channels> low_codes;
   /// Scaled and turned by the keys' transform, not by a plan; the caller's to fill.
   alignas(64) std::array<float, max_query_rows * max_query_channels> numbers;
+  alignas(64) std::array<float, max_query_rows * max_query_channels> mapped;  ///< by the plan, too
   std::array<float, max_query_rows * max_head_groups> scales;
   std::array<float, max_query_rows * max_head_groups> offsets;
   std::array<float, max_query_rows> lacking;
@@ -32,10 +33,10 @@ GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, st
 /// Keys as they are packed, or those rows that are in 8 bits besides.
 enum class KeyForm : std::uint8_t { packed, exact };
 
-/// The tiles of a head in the order in which queries meet them. With frames the first of packed
-/// ones is that of the place in a frame; from which tile on it counts is the caller's to say.
+/// The packed tiles of a head in the order in which queries meet them. With frames the first is
+/// that of the place in a frame; from which tile on it counts is the caller's to say.
 std::span<const GroupTiles> key_tiles(const PackedTensor& keys, int head, std::int64_t stream,
-                                      KeyForm form, HeadTiles& room);
+                                      HeadTiles& room);
 
 /// How many of those, the first, meet 16 bits of a query.
 std::size_t n_fine_groups(const PackedTensor& keys, int head, KeyForm form);
@@ -43,9 +44,12 @@ std::size_t n_fine_groups(const PackedTensor& keys, int head, KeyForm form);
 /// The turn of the frame that a cell is in; without frames anything.
 Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell);
 
-/// Encodes up to four rows for the keys of a frame, of which `turn` is the turn; formats without
-/// frames do not look at it. What a row's products with those keys lack goes to `lacking`.
-void encode_queries(const PackedTensor& keys, int head, KeyForm form, const Turn& turn,
-                    int first_row, int n_rows, QueryScratch& scratch);
+/// Maps the first rows for the keys of a frame, of which `turn` is the turn; formats without frames
+/// do not look at it. What a row's products with those keys lack goes to `lacking`.
+void map_queries(const PackedTensor& keys, int head, const Turn& turn, int n_rows,
+                 QueryScratch& scratch);
+/// Makes codes of mapped rows.
+void encode_queries(const PackedTensor& keys, int head, KeyForm form, int n_rows,
+                    QueryScratch& scratch);
 
 }  // namespace kvsplit

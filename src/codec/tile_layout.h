@@ -54,7 +54,7 @@ inline constexpr std::size_t place_tile_bytes =
     place_group.scales_offset() + place_group.scale_bytes();
 
 /// Exact rows (cache/exact_rows.h) are codes of 8 bits; in a saved row a mark says where it was.
-inline constexpr GroupLayout exact_group{.bits = 8};
+inline constexpr GroupLayout exact_group{.bits = 8, .tile_bytes = place_tile_bytes};
 inline constexpr std::size_t exact_mark_bytes = 5;
 
 struct TileLayout {

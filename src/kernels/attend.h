@@ -72,12 +72,6 @@ struct alignas(64) KernelScratch {
   std::int16_t value_factors[cells_per_step];
 };
 
-/// Cells of a tile that a task does not see, whatever its masks say: bit c for cell c.
-struct HiddenCells {
-  std::int64_t tile = 0;
-  std::uint64_t cells = 0;
-};
-
 struct AttendTask {
   std::span<const GroupTiles> k_groups, v_groups;  ///< in the order of the head's channels
   int head_dim_v = 0;
@@ -86,8 +80,8 @@ struct AttendTask {
   std::int64_t fetch_end = 0;  ///< cells of tasks to come are asked for in time as far as here
 
   QueryRows queries;
-  const Half* const* masks = nullptr;   ///< [n_rows] each row's mask at cell 0; entries may be null
-  std::span<const HiddenCells> hidden;  ///< a few tiles, in any order
+  const Half* const* masks = nullptr;  ///< [n_rows] each row's mask; entries may be null
+  std::int64_t masked_from = 0;        ///< the cell that masks begin with
   const float* slopes = nullptr;  ///< [n_rows] factor of the mask: log2(e), times ALiBi's slope
   /// Soft cap times log2(e); scores are then in units of the cap, not of log2. 0 = off.
   float softcap = 0;

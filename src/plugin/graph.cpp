@@ -30,7 +30,8 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
       .row_stride = values.nb[1],
       .rows = {is_narrow ? widened.data() : wide, static_cast<std::size_t>(values.ne[1])},
       .positions = work.positions,
-      .rotation = work.rotation ? &*work.rotation : nullptr};
+      .rotation = work.rotation ? &*work.rotation : nullptr,
+      .fresh = &work.workspace->fresh(work.cache->rows().side())};
   if (!work.cache->write(call, worker)) throw Error("a row beyond the end is written");
 }
 

@@ -173,8 +173,8 @@ TEST(ExactRows, AreMadeOfPackedRowsThatAreGoodEnough) {
         std::array<float, group_channels> exact{};
         std::array<float, group_channels> again{};
         const auto slot = static_cast<int>(row);
-        tensor->exact().row(0, slot, group).read(exact);
-        restored->exact().row(0, slot, group).read(again);
+        tensor->exact().at(0, slot).row(group, tensor->side()).read(exact);
+        restored->exact().at(0, slot).row(group, restored->side()).read(again);
         EXPECT_EQ(again, exact);
         for (int c = 0; c < group_channels; ++c) {
           EXPECT_NEAR(exact[c], packed[group * group_channels + c], exact_error);

@@ -17,13 +17,14 @@ void attend(const AttendTask& task) {
   StepMask mask;
   StepKeys keys;
   for (std::int64_t cell = task.first_cell; cell < task.end_cell; cell += cells_per_step) {
-    const StepCells cells = step_cells(task, cell);
-    find_visible_rows(task, cells, mask);
+    const std::int64_t left = task.end_cell - cell;
+    const int n_cells = left < cells_per_step ? static_cast<int>(left) : cells_per_step;
+    find_visible_rows(task, cell, n_cells, mask);
     if (mask.n_rows == 0) continue;
     const std::int64_t tile = cell / cells_per_step;
     const bool more = cell + cells_per_step < task.fetch_end;
     if (more) prefetch(task.k_groups, tile + 1);
-    keys.n_blocks = (cells.n + block_rows - 1) / block_rows;
+    keys.n_blocks = (n_cells + block_rows - 1) / block_rows;
     prepare_keys(task, tile, mask.n_rows > few_rows, keys);
     score_step(task, keys, mask.first_row, mask.n_rows);
     if (more) prefetch(task.v_groups, tile + 1);

@@ -12,31 +12,13 @@ struct StepMask {
   const float* bias[max_query_rows];  // by row: what the mask adds; null: nothing
 };
 
-// The cells of one step: those that are not hidden may be seen.
-struct StepCells {
-  std::int64_t first;
-  int n;
-  std::uint64_t hidden;
-};
-
-inline StepCells step_cells(const AttendTask& task, std::int64_t first_cell) {
-  const std::int64_t left = task.end_cell - first_cell;
-  StepCells cells{first_cell, left < cells_per_step ? static_cast<int>(left) : cells_per_step, 0};
-  for (const HiddenCells& hidden : task.hidden) {
-    if (hidden.tile == first_cell / cells_per_step) cells.hidden |= hidden.cells;
-  }
-  return cells;
-}
-
-// Reads a row's mask for one step into `bias`. Returns whether the row sees any cell; bias_is_zero:
-// sees all of them, unchanged.
-inline bool read_mask(const Half* mask, const StepCells& cells, float* bias, bool& bias_is_zero) {
+// Reads a row's mask of the n cells of one step into `bias`. Returns whether the row sees any cell;
+// bias_is_zero: sees all of them, unchanged.
+inline bool read_mask(const Half* halves, int n, float* bias, bool& bias_is_zero) {
   Half tail[cells_per_step];
-  const Half* halves = mask == nullptr ? nullptr : mask + cells.first;
-  if (cells.n < cells_per_step || cells.hidden != 0) {
+  if (n < cells_per_step) {
     for (int i = 0; i < cells_per_step; ++i) {
-      const bool hidden = i >= cells.n || (cells.hidden >> i & 1U) != 0;
-      tail[i] = hidden ? half_minus_infinity : halves == nullptr ? Half{0} : halves[i];
+      tail[i] = i >= n ? half_minus_infinity : halves == nullptr ? Half{0} : halves[i];
     }
     halves = tail;
   }
@@ -58,7 +40,8 @@ inline bool read_mask(const Half* mask, const StepCells& cells, float* bias, boo
 }
 
 // Rows of one token (the heads of a group) share a mask, so it is read once for them.
-inline void find_visible_rows(const AttendTask& task, const StepCells& cells, StepMask& step) {
+inline void find_visible_rows(const AttendTask& task, std::int64_t cell, int n_cells,
+                              StepMask& step) {
   int first = -1;
   int last = -1;
   std::memset(step.seen, 0, sizeof(step.seen));
@@ -68,7 +51,9 @@ inline void find_visible_rows(const AttendTask& task, const StepCells& cells, St
   for (int row = 0; row < task.queries.n_rows; ++row) {
     if (row == 0 || task.masks[row] != task.masks[row - 1]) {
       float* const room = task.scratch->bias[row];
-      visible = read_mask(task.masks[row], cells, room, bias_is_zero);
+      const Half* const mask = task.masks[row];
+      visible = read_mask(mask == nullptr ? nullptr : mask + (cell - task.masked_from), n_cells,
+                          room, bias_is_zero);
       bias = bias_is_zero ? nullptr : room;
       for (int i = 0; i < cells_per_step; ++i) {
         step.seen[i] |= bias_is_zero || room[i] > -__builtin_inff() ? 0xFF : 0;

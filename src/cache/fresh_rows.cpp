@@ -1,0 +1,134 @@
+#include "cache/fresh_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cache/attention.h"
+
+namespace kvsplit {
+
+FreshRows::FreshRows() : memory_(std::make_unique_for_overwrite<std::byte[]>(most_bytes)) {
+  written_.reserve(most_rows);
+  rows_.reserve(2 * most_rows);
+  sorted_.reserve(most_rows);
+}
+
+// Lists the rows of the batch. False: they are not kept here.
+bool FreshRows::take(const ExactRows& exact, std::span<const std::int64_t> rows, const Cells& cells,
+                     const std::int32_t* positions) {
+  if (rows.size() > most_rows || exact.window() == 0) return false;
+  sorted_.assign(rows.begin(), rows.end());
+  std::ranges::sort(sorted_);
+  if (std::ranges::adjacent_find(sorted_) != sorted_.end()) return false;
+  n_old_tiles_ = 0;
+  written_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const CellPlace place = place_of(rows[i], cells.kv_size);
+    const bool sink = (positions == nullptr ? place.cell : positions[i]) < exact.sinks();
+    const bool same = i > 0 && written_.back().place.stream == place.stream;
+    const Written before = same ? written_.back() : Written{{}, false, -1, 0};
+    if (!same) ++n_old_tiles_;
+    written_.push_back({place, sink, before.token + 1, before.order + (sink ? 0 : 1)});
+  }
+  const std::size_t n_tiles = n_old_tiles_ + (rows.size() + tile_rows - 1) / tile_rows;
+  return std::ssize(rows) > n_old_tiles_ && n_tiles * tile_rows <= rows_.capacity() &&
+         n_tiles * exact.n_groups() * exact_group.tile_bytes <= most_bytes;
+}
+
+void FreshRows::begin(const ExactRows& exact, std::span<const std::int64_t> rows,
+                      const Cells& cells, const std::int32_t* positions) {
+  exact_ = nullptr;
+  if (!take(exact, rows, cells, positions)) return;
+  exact_ = &exact;
+  frame_cells_ = cells.frame_cells;
+  rows_.clear();
+  int tile = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (written_[i].token == 0) copy_slots(exact, i, tile++);
+  }
+  // Of the last tile the batch fills a part; what nobody sees must be numbers all the same.
+  std::memset(at(rows.size() - 1).tile.first, 0, exact.n_groups() * exact_group.tile_bytes);
+}
+
+// The token of a row's stream from which on so many rows that are no sinks are written; one beyond
+// the last: none.
+int FreshRows::end_token(std::size_t row, int order) const {
+  std::size_t end = row;
+  while (end < written_.size() && written_[end].order < order &&
+         written_[end].place.stream == written_[row].place.stream) {
+    ++end;
+  }
+  return written_[row].token + static_cast<int>(end - row);
+}
+
+// What was exact in the stream of the batch's row; rows of the window until others displace them.
+void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row, int tile) {
+  const std::int64_t stream = written_[first_row].place.stream;
+  const ExactTile before = exact.tile(stream);
+  std::memcpy(this->tile(tile).first, before.first, exact.n_groups() * before.layout->tile_bytes);
+  const auto slots = exact.slots(stream);
+  for (int i = 0; i < exact.n_slots(); ++i) {
+    const CellPlace place{stream, slots[i].cell};
+    const auto is_it = [&](const Written& row) { return row.place == place; };
+    if (place.cell < 0 || std::ranges::any_of(written_, is_it)) continue;
+    const auto is_later = [&](const ExactRows::Slot& slot) {
+      return slot.cell >= 0 && slot.since > slots[i].since;
+    };
+    const bool sink = i < exact.n_sink_slots();
+    const auto n_later = std::ranges::count_if(slots.subspan(exact.n_sink_slots()), is_later);
+    const int until = sink ? most_rows : exact.window() - static_cast<int>(n_later);
+    rows_.push_back({place, tile, i, 0, end_token(first_row, until)});
+  }
+}
+
+// Rows of the batch, first tokens if they have got slots; older ones must still have theirs. Rows
+// that lie in a frame when it begins anew are encoded again where they are packed, but not here.
+void FreshRows::end(const ExactRows& exact) {
+  if (exact_ == nullptr) return;
+  version_ = exact.version();
+  const auto is_sink = [&](CellPlace place) {
+    const int slot = exact.find(place);
+    return slot >= 0 && slot < exact.n_sink_slots();
+  };
+  std::erase_if(rows_, [&](const ExactRow& row) {
+    return row.slot < exact.n_sink_slots() && !is_sink(row.place);
+  });
+  for (std::size_t i = 0; i < written_.size(); ++i) {
+    const auto& [place, sink, token, order] = written_[i];
+    if (frame_cells_ > 0 && place.cell % frame_cells_ == 0) {
+      std::erase_if(rows_, [&](const ExactRow& row) {
+        return row.place.stream == place.stream && row.place.cell >= place.cell &&
+               row.place.cell < place.cell + frame_cells_;
+      });
+    }
+    if (sink && !is_sink(place)) continue;
+    const int end = end_token(i, sink ? most_rows : order + exact.window());
+    const auto row = static_cast<int>(i);
+    rows_.push_back({place, n_old_tiles_ + row / tile_rows, row % tile_rows, token, end});
+  }
+  std::ranges::sort(rows_, {}, &ExactRow::place);
+}
+
+ExactPlace FreshRows::at(std::size_t row) const {
+  if (exact_ == nullptr) return {};
+  return {tile(n_old_tiles_ + static_cast<int>(row) / tile_rows),
+          static_cast<int>(row) % tile_rows};
+}
+
+bool FreshRows::is_of(const ExactRows& exact, const AttentionCall& call) const {
+  if (exact_ != &exact || version_ != exact.version()) return false;
+  const auto is_in_turn = [&, i = 0](const Written& row) mutable {
+    const int turn = i++;
+    return row.place.stream == call.first_stream + turn / call.n_tokens &&
+           row.token == turn % call.n_tokens;
+  };
+  return std::ssize(written_) == std::int64_t{1} * call.n_streams * call.n_tokens &&
+         std::ranges::all_of(written_, is_in_turn);
+}
+
+ExactTile FreshRows::tile(int tile) const {
+  return {tile < n_old_tiles_ ? exact_->tile(0).layout : &exact_group,
+          memory_.get() + tile * exact_->n_groups() * exact_group.tile_bytes};
+}
+
+}  // namespace kvsplit
