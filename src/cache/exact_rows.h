@@ -16,6 +16,7 @@ namespace kvsplit {
 /// Where a row lies, as the host counts.
 struct CellPlace {
   std::int64_t stream = 0, cell = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 in it for a pointer
   auto operator<=>(const CellPlace&) const = default;
 };
 

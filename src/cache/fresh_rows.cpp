@@ -47,7 +47,8 @@ void FreshRows::begin(const ExactRows& exact, std::span<const std::int64_t> rows
     if (written_[i].token == 0) copy_slots(exact, i, tile++);
   }
   // Of the last tile the batch fills a part; what nobody sees must be numbers all the same.
-  std::memset(at(rows.size() - 1).tile.first, 0, exact.n_groups() * exact_group.tile_bytes);
+  const int last = n_old_tiles_ + static_cast<int>(rows.size() - 1) / tile_rows;
+  std::memset(this->tile(last).first, 0, exact.n_groups() * exact_group.tile_bytes);
 }
 
 // The token of a row's stream from which on so many rows that are no sinks are written; one beyond
@@ -94,17 +95,17 @@ void FreshRows::end(const ExactRows& exact) {
     return row.slot < exact.n_sink_slots() && !is_sink(row.place);
   });
   for (std::size_t i = 0; i < written_.size(); ++i) {
-    const auto& [place, sink, token, order] = written_[i];
-    if (frame_cells_ > 0 && place.cell % frame_cells_ == 0) {
-      std::erase_if(rows_, [&](const ExactRow& row) {
-        return row.place.stream == place.stream && row.place.cell >= place.cell &&
-               row.place.cell < place.cell + frame_cells_;
-      });
+    const Written& row = written_[i];
+    const CellPlace first = row.place;
+    if (frame_cells_ > 0 && first.cell % frame_cells_ == 0) {
+      const CellPlace end{first.stream, first.cell + frame_cells_};
+      std::erase_if(rows_,
+                    [&](const ExactRow& old) { return old.place >= first && old.place < end; });
     }
-    if (sink && !is_sink(place)) continue;
-    const int end = end_token(i, sink ? most_rows : order + exact.window());
-    const auto row = static_cast<int>(i);
-    rows_.push_back({place, n_old_tiles_ + row / tile_rows, row % tile_rows, token, end});
+    if (row.sink && !is_sink(first)) continue;
+    const int end = end_token(i, row.sink ? most_rows : row.order + exact.window());
+    const int number = static_cast<int>(i);
+    rows_.push_back({first, n_old_tiles_ + number / tile_rows, number % tile_rows, row.token, end});
   }
   std::ranges::sort(rows_, {}, &ExactRow::place);
 }

@@ -27,8 +27,7 @@ struct ComparisonCall : CacheSet {
 /// A window's first token makes way for BOS where the model wants it, as llama-perplexity has it.
 std::vector<CacheRecord> compare_caches(const ComparisonCall& call);
 
-/// Tokens of the scored half are decoded so many at a time: few, as where a model answers, because
-/// only then a cache's exact last rows (cache/exact_rows.h) are those before each token.
-inline constexpr int scored_at_once = 16;
+/// Tokens of the scored half are decoded so many at a time: all their logits are held at once.
+inline constexpr int scored_at_once = 64;
 
 }  // namespace kvsplit::measure
