@@ -89,7 +89,8 @@ TEST(Perplexity, EightBitsCostNothingAndEightAndFourHardlyAnything) {
   EXPECT_NEAR(percent_over(reference, stock.get()), 0, measurement().fp16);
   EXPECT_NEAR(percent_over(k8v8.get(), reference), 0, measurement().k8v8);
   EXPECT_LE(percent_over(eight_and_four, reference), measurement().k8v4);
-  EXPECT_GE(percent_over(k4v8.get(), eight_and_four), 1) << "keys need the bits more than values";
+  // The rows before each token are in 8 bits, so it is less than it would be of 4-bit keys alone.
+  EXPECT_GE(percent_over(k4v8.get(), eight_and_four), 0.5) << "keys need the bits more than values";
 }
 
 TEST(Perplexity, FourBitsAreNoWorseThanTheHosts) {
