@@ -88,7 +88,7 @@ float alibi_slope(float max_bias, int head, int n_heads) {
 
 }  // namespace
 
-/// One thread's rows, ready for the kernels. Aligned and reused; about half a MiB.
+/// One thread's rows, ready for the kernels. Aligned and reused; about a MiB.
 struct ThreadScratch {
   QueryScratch queries;
   std::array<const Half*, max_query_rows> masks;

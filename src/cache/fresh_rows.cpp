@@ -40,15 +40,15 @@ void FreshRows::begin(const ExactRows& exact, std::span<const std::int64_t> rows
   exact_ = nullptr;
   if (!take(exact, rows, cells, positions)) return;
   exact_ = &exact;
-  frame_cells_ = cells.frame_cells;
+  cells_ = cells;
   rows_.clear();
   int tile = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (written_[i].token == 0) copy_slots(exact, i, tile++);
   }
   // Of the last tile the batch fills a part; what nobody sees must be numbers all the same.
-  const int last = n_old_tiles_ + static_cast<int>(rows.size() - 1) / tile_rows;
-  std::memset(this->tile(last).first, 0, exact.n_groups() * exact_group.tile_bytes);
+  std::memset(this->tile(tile_of(rows.size() - 1)).first, 0,
+              exact.n_groups() * exact_group.tile_bytes);
 }
 
 // The token of a row's stream from which on so many rows that are no sinks are written; one beyond
@@ -70,8 +70,8 @@ void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row, int ti
   const auto slots = exact.slots(stream);
   for (int i = 0; i < exact.n_slots(); ++i) {
     const CellPlace place{stream, slots[i].cell};
-    const auto is_it = [&](const Written& row) { return row.place == place; };
-    if (place.cell < 0 || std::ranges::any_of(written_, is_it)) continue;
+    const std::int64_t row = stream * cells_.kv_size + place.cell;
+    if (place.cell < 0 || std::ranges::binary_search(sorted_, row)) continue;
     const auto is_later = [&](const ExactRows::Slot& slot) {
       return slot.cell >= 0 && slot.since > slots[i].since;
     };
@@ -97,23 +97,21 @@ void FreshRows::end(const ExactRows& exact) {
   for (std::size_t i = 0; i < written_.size(); ++i) {
     const Written& row = written_[i];
     const CellPlace first = row.place;
-    if (frame_cells_ > 0 && first.cell % frame_cells_ == 0) {
-      const CellPlace end{first.stream, first.cell + frame_cells_};
+    if (cells_.frame_cells > 0 && first.cell % cells_.frame_cells == 0) {
+      const CellPlace end{first.stream, first.cell + cells_.frame_cells};
       std::erase_if(rows_,
                     [&](const ExactRow& old) { return old.place >= first && old.place < end; });
     }
     if (row.sink && !is_sink(first)) continue;
     const int end = end_token(i, row.sink ? most_rows : row.order + exact.window());
-    const int number = static_cast<int>(i);
-    rows_.push_back({first, n_old_tiles_ + number / tile_rows, number % tile_rows, row.token, end});
+    rows_.push_back({first, tile_of(i), static_cast<int>(i % tile_rows), row.token, end});
   }
   std::ranges::sort(rows_, {}, &ExactRow::place);
 }
 
 ExactPlace FreshRows::at(std::size_t row) const {
   if (exact_ == nullptr) return {};
-  return {tile(n_old_tiles_ + static_cast<int>(row) / tile_rows),
-          static_cast<int>(row) % tile_rows};
+  return {tile(tile_of(row)), static_cast<int>(row % tile_rows)};
 }
 
 bool FreshRows::is_of(const ExactRows& exact, const AttentionCall& call) const {

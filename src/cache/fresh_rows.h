@@ -60,13 +60,15 @@ class FreshRows {
             const std::int32_t* positions);
   void copy_slots(const ExactRows& exact, std::size_t first_row, int tile);
   int end_token(std::size_t row, int order) const;
+  int tile_of(std::size_t row) const { return n_old_tiles_ + static_cast<int>(row) / tile_rows; }
 
   const ExactRows* exact_ = nullptr;  ///< null: nothing is here
   std::uint64_t version_ = 0;
-  int frame_cells_ = 0, n_old_tiles_ = 0;
+  Cells cells_;
+  int n_old_tiles_ = 0;
   std::vector<Written> written_;
   std::vector<ExactRow> rows_;
-  std::vector<std::int64_t> sorted_;
+  std::vector<std::int64_t> sorted_;     ///< numbers of the rows
   std::unique_ptr<std::byte[]> memory_;  ///< [tiles, groups, bytes of a tile]
 };
 

@@ -136,7 +136,8 @@ void score_run(const AttendTask& task, const StepKeys& keys, const ScoreRun& run
 
 template <bool fine, int N, int T>
 constexpr auto score_run_of = by_width<16, 1, 2, 3, 4, 5, 6, 7, 8>([](auto width) {
-  return score_run < decltype(width)::n, decltype(width)::n != 16 && fine, N, T > ;
+  constexpr int bits = decltype(width)::n;
+  return score_run<bits, (fine && bits != 16), N, T>;
 });
 
 template <bool fine, int N, int T>
