@@ -74,7 +74,9 @@ void expect_a_streamed_chat(int port) {
     last = line.substr(6);
     const nlohmann::json event = nlohmann::json::parse(last, nullptr, false);
     if (event.is_discarded() || event.at("choices").empty()) continue;
-    const nlohmann::json& content = event["choices"][0]["delta"]["content"];
+    // The last piece has none.
+    const nlohmann::json content =
+        event.at("choices").at(0).at("delta").value("content", nlohmann::json());
     if (!content.is_string()) continue;
     text += content.get<std::string>();
     ++n_pieces;
