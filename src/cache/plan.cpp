@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -13,13 +14,15 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "cache/packed_tensor.h"
+#include "cache/row_image.h"
+#include "codec/group_codec.h"
 
 static_assert(std::endian::native == std::endian::little);
 
 namespace kvsplit {
 namespace {
 
-constexpr std::string_view magic = "kvplan1\n";
+constexpr std::string_view magic = "kvplan2\n";
 constexpr std::uint32_t most = 1U << 16U;  // layers or heads that a file is believed to have
 
 struct SideHeader {
@@ -97,12 +100,36 @@ class Reader {
 constexpr std::array distortion{1.0, 0.36, 0.102, 0.0272, 0.0073, 0.0019, 0.00048, 0.00012, 3e-5};
 constexpr int group_numbers = 16, whole_scale_bits = 8;
 
+// Groups that share a budget.
+struct Sharing {
+  std::vector<float> variances;
+  std::vector<std::size_t> row_of;  // each group's
+  std::vector<long long> room;      // for codes in each row, in bits
+  long long left = 0;               // of the budget
+
+  /// Groups of one row, of which each brings 16 · (bits + 0.5). Short scales need exact rows, so no
+  /// row may take so many bits that those do not fit into its image; if that holds `usual` bits.
+  void add(std::span<const HeadMap> heads, int bits, int usual, bool whole_scales) {
+    const std::size_t before = variances.size();
+    for (const HeadMap& head : heads) {
+      variances.insert(variances.end(), head.variance.begin(), head.variance.end());
+    }
+    const auto n_groups = static_cast<long long>(variances.size() - before);
+    row_of.resize(variances.size(), room.size());
+    const long long beside_exact =
+        8 * RowImage::code_bytes_beside_exact(static_cast<int>(n_groups));
+    const bool limited = !whole_scales && beside_exact >= n_groups * group_numbers * usual;
+    room.push_back(limited ? beside_exact : n_groups * group_numbers * max_coded_bits);
+    left += n_groups * (group_numbers * bits + whole_scale_bits);
+  }
+};
+
 // Gives bits to groups of 16 numbers so that the sum of their squared errors is least: the next bit
 // always goes where it saves most per bit spent (reverse water-filling; error of b bits: D(b) ·
-// σ²). A scale comes with a group's first bit. Each group brings 16 · (bits + 0.5)
-// to the budget. As a head's variances fall, its groups behind one of 0 bits have 0.
-std::vector<int> share_bits(std::span<const float> variances, int bits, bool whole_scales) {
-  std::vector<int> shares(variances.size());
+// σ²). A scale comes with a group's first bit. As a head's variances fall, its groups behind one of
+// 0 bits have 0.
+std::vector<int> share_bits(Sharing groups, bool whole_scales) {
+  std::vector<int> shares(groups.variances.size());
   // What a bit spent on a group gains, and the group, negative: the first of equals comes first.
   std::priority_queue<std::pair<double, std::ptrdiff_t>> offers;
   const int scale_bits = whole_scales ? whole_scale_bits : whole_scale_bits / 2;
@@ -110,20 +137,25 @@ std::vector<int> share_bits(std::span<const float> variances, int bits, bool who
   const auto offer = [&](std::size_t group) {
     const auto has = static_cast<std::size_t>(shares[group]);
     if (has + 1 == distortion.size()) return;
-    const double gain = variances[group] * (distortion[has] - distortion[has + 1]);
+    const double gain = groups.variances[group] * (distortion[has] - distortion[has + 1]);
     offers.emplace(gain / cost_of_next(shares[group]), -static_cast<std::ptrdiff_t>(group));
   };
-  for (std::size_t group = 0; group < variances.size(); ++group) offer(group);
-  auto left = static_cast<long long>(variances.size()) * (group_numbers * bits + whole_scale_bits);
-  while (!offers.empty() && left >= group_numbers) {
+  for (std::size_t group = 0; group < shares.size(); ++group) offer(group);
+  while (!offers.empty() && groups.left >= group_numbers) {
     const auto group = static_cast<std::size_t>(-offers.top().second);
     offers.pop();
-    if (cost_of_next(shares[group]) > left) continue;
-    left -= cost_of_next(shares[group]);
+    long long& room = groups.room[groups.row_of[group]];
+    if (cost_of_next(shares[group]) > groups.left || room < group_numbers) continue;
+    groups.left -= cost_of_next(shares[group]);
+    room -= group_numbers;
     ++shares[group];
     offer(group);
   }
   return shares;
+}
+
+PlannedSide side_of(const HeadMaps& maps) {
+  return {maps.head_dim, maps.frame_cells, maps.rotation, {maps.heads.begin(), maps.heads.end()}};
 }
 
 }  // namespace
@@ -132,6 +164,7 @@ void write_plan(const std::string& file, const PlanOrigin& origin,
                 std::span<const PlannedLayer> layers) {
   std::string bytes(magic);
   put(bytes, origin.model);
+  put(bytes, static_cast<std::uint32_t>(origin.tuned));
   put(bytes, static_cast<std::uint32_t>(origin.made.size()));
   bytes += origin.made;
   put(bytes, static_cast<std::uint32_t>(layers.size()));
@@ -140,9 +173,15 @@ void write_plan(const std::string& file, const PlanOrigin& origin,
     put_side(bytes, layer.values);
   }
   put(bytes, fnv1a(bytes));
-  std::ofstream out(file, std::ios::binary);
+  // Whoever reads it meanwhile, or after a crash, has the old plan or the new one.
+  const std::string unfinished = file + ".new";
+  std::ofstream out(unfinished, std::ios::binary);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (!out.flush()) throw Error(file + ": cannot be written");
+  out.close();
+  if (!out || std::rename(unfinished.c_str(), file.c_str()) != 0) {
+    std::remove(unfinished.c_str());
+    throw Error(file + ": cannot be written");
+  }
 }
 
 CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
@@ -159,6 +198,7 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   }
   Reader reader(file_, body.substr(magic.size()));
   origin_.model = reader.take<std::uint64_t>(1)[0];
+  origin_.tuned = reader.take<std::uint32_t>(1)[0] != 0;
   const std::vector<char> made = reader.take<char>(reader.take<std::uint32_t>(1)[0]);
   origin_.made.assign(made.begin(), made.end());
   const std::uint32_t n_layers = reader.take<std::uint32_t>(1)[0];
@@ -168,36 +208,71 @@ CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
   }
 }
 
-std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_channels, int bits,
-                                                bool whole_scales) const {
+std::vector<PlannedLayer> CalibratedPlan::layers() const {
+  std::vector<PlannedLayer> layers;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    layers.push_back({side_of(*keys_[i]), side_of(*values_[i])});
+  }
+  return layers;
+}
+
+// Bits of the groups of `maps`, which are one of the plan's layers.
+std::vector<int> CalibratedPlan::shares(const HeadMaps& maps, Side side,
+                                        const Budget& budget) const {
+  const bool whole_scales = budget.whole_scales;
+  std::vector<int> own;
+  if (side == Side::value && !origin_.tuned) {
+    for (const HeadMap& head : maps.heads) {
+      Sharing groups;
+      groups.add({&head, 1}, budget.v_bits, budget.v_bits, whole_scales);
+      std::ranges::copy(share_bits(std::move(groups), whole_scales), std::back_inserter(own));
+    }
+    return own;
+  }
+  const bool shared = origin_.tuned && budget.k_bits < 16 && budget.v_bits < 16;
+  const int usual = shared ? (budget.k_bits + budget.v_bits + 1) / 2 : budget.bits(side);
+  Sharing groups;
+  std::size_t row = 0;
+  for (const Side sharing : {Side::key, Side::value}) {
+    if (sharing != side && !shared) continue;
+    for (const auto& layer : sharing == Side::key ? keys_ : values_) {
+      if (layer.get() == &maps) row = groups.room.size();
+      groups.add(layer->heads, budget.bits(sharing), usual, whole_scales);
+    }
+  }
+  const std::vector<std::size_t> row_of = groups.row_of;
+  const std::vector<int> all = share_bits(std::move(groups), whole_scales);
+  for (std::size_t group = 0; group < all.size(); ++group) {
+    if (row_of[group] == row) own.push_back(all[group]);
+  }
+  return own;
+}
+
+std::optional<RowFormat> CalibratedPlan::format(int layer, Side side, int n_channels,
+                                                const Budget& budget) const {
   const auto& layers = side == Side::key ? keys_ : values_;
   const auto index = static_cast<std::size_t>(layer);
   if (index >= layers.size() || layers[index]->heads.empty()) return std::nullopt;
   RowFormat format;
   format.maps = layers[index];
-  format.whole_scales = whole_scales;
+  format.whole_scales = budget.whole_scales;
   if (static_cast<int>(format.maps->heads.size()) * format.maps->head_dim != n_channels) {
     throw Error(file_ + ": a plan for another model, layer " + std::to_string(layer) +
                 " has rows of " + std::to_string(n_channels) + " numbers here");
   }
-  if (side == Side::value) {
-    for (const HeadMap& head : format.maps->heads) {
-      std::ranges::copy(share_bits(head.variance, bits, whole_scales),
-                        std::back_inserter(format.group_bits));
-    }
-    return format;
-  }
-  std::vector<float> variances;
-  std::size_t first = 0;
-  for (const auto& maps : layers) {
-    if (maps == format.maps) first = variances.size();
-    for (const HeadMap& head : maps->heads) {
-      std::ranges::copy(head.variance, std::back_inserter(variances));
-    }
-  }
-  const std::vector<int> all = share_bits(variances, bits, whole_scales);
-  format.group_bits.assign(&all[first], &all[first] + n_channels / group_channels);
+  format.group_bits = shares(*format.maps, side, budget);
   return format;
+}
+
+double expected_error(const RowFormat& format) {
+  double error = 0;
+  auto bits = format.group_bits.begin();
+  for (const HeadMap& head : format.maps->heads) {
+    for (const float variance : head.variance) {
+      error += variance * distortion[static_cast<std::size_t>(*bits++)];
+    }
+  }
+  return error;
 }
 
 std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file) {
@@ -209,17 +284,22 @@ std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file) {
   return plan;
 }
 
-RowFormat plan_format(const Precision& precision, int layer, Side side, int n_channels,
+RowFormat plan_format(Precision precision, int layer, Side side, int n_channels,
                       bool host_rotates) {
-  const int bits = side == Side::key ? precision.k_bits : precision.v_bits;
+  if (layer < precision.first_layer || layer > precision.last_layer) precision = {16, 16};
+  const Budget asked{precision.k_bits, precision.v_bits};
+  const int bits = asked.bits(side);
   const bool rotate = precision.rotate && !host_rotates && bits != 16;
   RowFormat format =
       uniform_format(n_channels, bits, rotate ? TransformKind::hadamard : TransformKind::identity);
-  const bool exact = has_exact_rows(precision) && bits <= most_inexact_bits;
+  bool exact = has_exact_rows(precision) && bits <= most_inexact_bits;
   if (!precision.plan.empty() && bits != 16) {
-    const bool whole_scales = !exact || precision.sinks == 0;
-    const auto planned =
-        open_plan(precision.plan)->format(layer, side, n_channels, bits, whole_scales);
+    const auto plan = open_plan(precision.plan);
+    // Sides that share a budget are alike.
+    if (plan->origin().tuned)
+      exact = has_exact_rows(precision) && asked.k_bits + asked.v_bits <= 2 * most_inexact_bits;
+    const Budget budget{asked.k_bits, asked.v_bits, !exact || precision.sinks == 0};
+    const auto planned = plan->format(layer, side, n_channels, budget);
     if (planned) format = *planned;
   }
   if (has_exact_rows(precision)) {

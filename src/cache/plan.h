@@ -13,8 +13,8 @@
 
 // A calibrated plan's file, little endian:
 //
-//   file    [ "kvplan1\n" | u64 model | u32 n | how it was made[n] | u32 n_layers | layers … |
-//             u64 FNV-1a of all before ]
+//   file    [ "kvplan2\n" | u64 model | u32 tuned | u32 n | how it was made[n] | u32 n_layers |
+//             layers … | u64 FNV-1a of all before ]
 //   layer   [ keys | values ]
 //   side    [ u32 n_heads | u32 head_dim | u32 frame_cells | u32 n_planes | u32 neighbours |
 //             f32 angles[n_planes] | heads … ]                0 heads: the layer has no calibration
@@ -23,7 +23,8 @@
 //
 // T is HeadMap's `into`; its inverse is computed when the file is read. Variances are those of the
 // 16 numbers of a group in that space, in falling order; bits are given to groups by them, for
-// whatever precision is asked for, so that one plan serves all.
+// whatever precision is asked for, so that one plan serves all. In a tuned plan they are losses of
+// all layers and both sides in one unit (tune/tune.h), and all groups share one budget.
 namespace kvsplit {
 
 struct PlannedSide {
@@ -41,6 +42,15 @@ struct PlannedLayer {
 struct PlanOrigin {
   std::uint64_t model = 0;  ///< host::WeightFile::fingerprint()
   std::string made;         ///< in words
+  bool tuned = false;       ///< errors of all layers and sides have one unit
+};
+
+/// Bits of the sides, 16: not packed, which budgets come from.
+struct Budget {
+  int k_bits = 4, v_bits = 4;
+  bool whole_scales = false;
+
+  int bits(Side side) const { return side == Side::key ? k_bits : v_bits; }
 };
 
 void write_plan(const std::string& file, const PlanOrigin& origin,
@@ -57,17 +67,24 @@ class CalibratedPlan {
 
   const PlanOrigin& origin() const { return origin_; }
 
-  /// Format of a layer's rows with `bits` + 0.5 bits a number. Keys share a budget over all layers
-  /// and heads; values have one for each head. None where the plan has none for this layer. Error:
-  /// it has other shapes.
-  std::optional<RowFormat> format(int layer, Side side, int n_channels, int bits,
-                                  bool whole_scales = false) const;
+  /// Format of a layer's rows with its side's bits + 0.5 bits a number. Keys share a budget over
+  /// all layers and heads; values have one for each head; in a tuned plan both sides share theirs.
+  /// None where the plan has none for this layer. Error: it has other shapes.
+  std::optional<RowFormat> format(int layer, Side side, int n_channels, const Budget& budget) const;
+
+  /// As they were written.
+  std::vector<PlannedLayer> layers() const;
 
  private:
+  std::vector<int> shares(const HeadMaps& maps, Side side, const Budget& budget) const;
+
   std::string file_;
   PlanOrigin origin_;
   std::vector<std::shared_ptr<const HeadMaps>> keys_, values_;  ///< [n_layers]
 };
+
+/// Squared error of rows of a calibrated format, in the unit of its variances.
+double expected_error(const RowFormat& format);
 
 /// The plan of a file, read once.
 std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file);
@@ -76,7 +93,6 @@ std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file);
 /// All layers are alike but where the precision names a calibrated plan, whose file then answers.
 /// `host_rotates`: the host turns rows by a Hadamard itself before we see them (llama.cpp does
 /// where the nominal cache type is quantised); turning twice would undo it, so we do not.
-RowFormat plan_format(const Precision& precision, int layer, Side side, int n_channels,
-                      bool host_rotates);
+RowFormat plan_format(Precision precision, int layer, Side side, int n_channels, bool host_rotates);
 
 }  // namespace kvsplit

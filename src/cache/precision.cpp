@@ -59,11 +59,25 @@ void parse_widths(std::string_view& rest, std::string_view text, Precision& prec
   precision.k_bits = precision.v_bits = bits;
 }
 
+// "2-27", or "5" alone.
+void parse_layers(std::string_view layers, std::string_view text, Precision& precision) {
+  precision.first_layer = precision.last_layer = take_number(layers);
+  if (layers.starts_with('-')) {
+    layers.remove_prefix(1);
+    precision.last_layer = take_number(layers);
+  }
+  if (precision.first_layer < 0 || precision.last_layer < precision.first_layer ||
+      !layers.empty()) {
+    refuse(text, "layers is one layer or a range like 2-27, the first is 0");
+  }
+}
+
 void parse_setting(std::string_view setting, std::string_view text, Precision& precision) {
   if (setting == "rotate=0" || setting == "rotate=1") {
     precision.rotate = setting.back() == '1';
     return;
   }
+  if (setting.starts_with("layers=")) return parse_layers(setting.substr(7), text, precision);
   if (setting.starts_with("plan=")) {
     precision.plan = setting.substr(5);
     return;
@@ -76,8 +90,10 @@ void parse_setting(std::string_view setting, std::string_view text, Precision& p
     if (*number < 0 || !setting.empty()) refuse(text, exact_rows_wanted);
     return;
   }
-  refuse(text, "unknown setting \"" + std::string(setting) +
-                   "\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE or auto");
+  refuse(
+      text,
+      "unknown setting \"" + std::string(setting) +
+          "\", there are rotate=0 or 1, sinks=N, window=N, layers=N or N-N, and plan=FILE or auto");
 }
 
 }  // namespace
@@ -112,6 +128,12 @@ std::string to_string(const Precision& precision) {
   const Precision usual;
   if (precision.sinks != usual.sinks) text += ":sinks=" + std::to_string(precision.sinks);
   if (precision.window != usual.window) text += ":window=" + std::to_string(precision.window);
+  if (precision.first_layer != usual.first_layer || precision.last_layer != usual.last_layer) {
+    text += ":layers=" + std::to_string(precision.first_layer);
+    if (precision.last_layer != precision.first_layer) {
+      text += "-" + std::to_string(precision.last_layer);
+    }
+  }
   if (!precision.plan.empty()) text += ":plan=" + precision.plan;
   return text;
 }

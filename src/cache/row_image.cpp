@@ -10,8 +10,8 @@
 namespace kvsplit {
 namespace {
 
-constexpr std::array<char, 8> magic{'k', 'v', 's', 'p', 'l', 'i', 't', '1'};
-constexpr std::size_t trailer_bytes = magic.size() + sizeof(std::uint64_t);
+constexpr std::array<char, 4> magic{'k', 'v', 's', '1'};
+constexpr std::size_t trailer_bytes = magic.size() + sizeof(std::uint32_t);
 constexpr std::byte mark_bit{1};
 
 using Trailer = std::array<std::byte, trailer_bytes>;
@@ -19,7 +19,8 @@ using Trailer = std::array<std::byte, trailer_bytes>;
 Trailer trailer(std::uint64_t fingerprint) {
   Trailer bytes;  // NOLINT(*-member-init): filled right below
   std::ranges::copy(std::as_bytes(std::span(magic)), bytes.begin());
-  std::memcpy(&bytes[magic.size()], &fingerprint, sizeof(fingerprint));
+  const auto half = static_cast<std::uint32_t>(fingerprint ^ fingerprint >> 32U);
+  std::memcpy(&bytes[magic.size()], &half, sizeof(half));
   return bytes;
 }
 
@@ -30,6 +31,12 @@ RowImage::Mark RowImage::mark_for(const RowFormat& format, std::size_t nominal_r
   if (raw_bytes + trailer_bytes <= nominal_row_bytes) return Mark::trailer;
   const bool coded = std::ranges::any_of(format.group_bits, [](int bits) { return bits != 16; });
   return coded ? Mark::scales : Mark::none;
+}
+
+int RowImage::code_bytes_beside_exact(int n_groups) {
+  const std::size_t of_group = 2 * group_channels - 1 - exact_group.raw_bytes();  // less its scale
+  const std::size_t once = trailer_bytes + exact_mark_bytes + sizeof(PlaceInFrame);
+  return static_cast<int>(n_groups * of_group) - static_cast<int>(once);
 }
 
 RowImage::RowImage(const RowFormat& format, std::size_t nominal_row_bytes)

@@ -13,7 +13,8 @@ namespace kvsplit {
 /// row (cache/packed_tensor.h) comes first; what makes a row of another precision recognisable is
 /// where there is room for it:
 ///
-///   [ raw row | zeros | "kvsplit1" | fingerprint, 8 bytes ]   16 bytes or more left
+///   [ raw row | zeros | "kvs1" | fingerprint, 4 bytes ]   8 bytes or more left: so few that rows of
+///                 192 numbers in 6 bits have room for their exact forms too
 ///   [ raw row ]   no room, coded: its scale codes are even, and their lowest bits show bits of the
 ///                 fingerprint
 ///   [ f16 row ]   16 bits in a nominal f16 row: just the host's own row, exchanged with it freely
@@ -25,6 +26,10 @@ class RowImage {
   /// even ones then; or not at all.
   enum class Mark { trailer, scales, none };
   static Mark mark_for(const RowFormat& format, std::size_t nominal_row_bytes);
+
+  /// Bytes that codes of a row of so many groups may take where its exact form is saved as well,
+  /// and the host's rows are f16.
+  static int code_bytes_beside_exact(int n_groups);
 
   /// The raw row of `format` must fit into nominal_row_bytes.
   RowImage(const RowFormat& format, std::size_t nominal_row_bytes);

@@ -22,6 +22,7 @@ struct CalibrateOptions : TextOptions {
 
 void add_options(CLI::App& app, CalibrateOptions& options) {
   add_text_options(app, options);
+  without_precisions(app);
   add_value(app, "--plan", options.plan, "FILE", "File to write (default: MODEL.kvplan)");
   add_count(app, "-c,--ctx-size", options.context, 64, 1 << 16, "Tokens of a window");
   add_count(app, "--chunks", options.chunks, 1, 1 << 20, "Windows at most");
@@ -29,7 +30,7 @@ void add_options(CLI::App& app, CalibrateOptions& options) {
 
 int run(const CalibrateOptions& options) {
   const std::string file =
-      options.plan.empty() ? host::plan_beside(model_file(options.model)) : options.plan;
+      options.plan.empty() ? host::place_for_plan(model_file(options.model)) : options.plan;
   options.start();
   const std::string text = read_text(options.text);
   ProgressBar bar;

@@ -49,8 +49,7 @@ Caches caches(const CompareOptions& options) {
   }
   if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
   std::vector<std::string> usual = {"K8V8", "K8V4", "K4V8", "K4V4"};
-  if (fs::exists(host::plan_beside(model_file(options.model))))
-    usual.emplace_back("K4V4:plan=auto");
+  if (!host::find_plan(model_file(options.model)).empty()) usual.emplace_back("K4V4:plan=auto");
   return beside(host::kvsplit_cache({16, 16}), options.packed.caches(usual), stock_caches(stock));
 }
 

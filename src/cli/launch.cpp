@@ -74,6 +74,9 @@ int launch(const std::string& program, const LaunchOptions& options) {
     Precision precision = caches[0].precision;
     const auto model = given(options.arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL");
     if (model) precision = host::with_plan(precision, *model);
+    const std::string danger =
+        model && exists(fs::path(*model)) ? host::danger(precision, *model) : "";
+    if (!danger.empty()) fmt::print(stderr, "kvsplit: warning: {}\n", danger);
     if (precision.plan == "auto") throw Error("plan=auto: of which model is said by -m FILE");
     setenv("KVSPLIT", to_string(precision).c_str(), 1);
   }

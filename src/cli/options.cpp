@@ -86,6 +86,12 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_flag("-v,--verbose", options.verbose, "Show llama.cpp's own log");
 }
 
+void without_precisions(CLI::App& app) {
+  for (const char* const name : {"--kvq", "--kvq-key", "--kvq-val"}) {
+    app.remove_option(app.get_option(name));
+  }
+}
+
 void add_measure_options(CLI::App& app, MeasureOptions& options) {
   add_model_options(app, options);
   add_count(app, "-t,--threads", options.threads, 1, 512, "Threads (default: one per core)")

@@ -56,6 +56,8 @@ struct ModelOptions {
   host::Model load(const std::string& device, ProgressBar& bar) const;
 };
 void add_model_options(CLI::App& app, ModelOptions& options);
+/// Takes --kvq and its kin away again, for commands that measure what they choose themselves.
+void without_precisions(CLI::App& app);
 
 /// The same with -t and -o, for commands that measure.
 struct MeasureOptions : ModelOptions {

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -43,6 +46,26 @@ llama_model* load_as_f32(const std::string& file, const llama_model_params& para
   }
   std::remove(copy.c_str());
   return model;
+}
+
+fs::path plan_beside(const std::string& model_file) {
+  return fs::path(model_file).replace_extension(".kvplan");
+}
+
+/// As scripts/common.sh finds the folder.
+fs::path plan_in_cache(const std::string& model_file) {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return fs::path(value == nullptr ? "" : value);
+  };
+#ifdef __APPLE__
+  const fs::path folder = variable("HOME") / "Library/Caches";
+#else
+  fs::path folder = variable("XDG_CACHE_HOME");
+  if (folder.empty()) folder = variable("HOME") / ".cache";
+#endif
+  return folder / "kvsplit/plans" /
+         fmt::format("{:016x}.kvplan", WeightFile(model_file).fingerprint());
 }
 
 }  // namespace
@@ -112,16 +135,28 @@ std::vector<Token> Model::tokenize(std::string_view text) const {
   return tokens;
 }
 
-std::string plan_beside(const std::string& model_file) {
-  return fs::path(model_file).replace_extension(".kvplan");
+std::string find_plan(const std::string& model_file) {
+  for (const fs::path& plan : {plan_beside(model_file), plan_in_cache(model_file)}) {
+    if (fs::exists(plan)) return plan;
+  }
+  return "";
+}
+
+std::string place_for_plan(const std::string& model_file) {
+  const fs::path beside = plan_beside(model_file);
+  const fs::path folder = beside.has_parent_path() ? beside.parent_path() : ".";
+  if (access(folder.c_str(), W_OK) == 0) return beside;
+  const fs::path in_cache = plan_in_cache(model_file);
+  fs::create_directories(in_cache.parent_path());
+  return in_cache;
 }
 
 Precision with_plan(Precision precision, const std::string& model_file) {
   if (precision.plan == "auto") {
-    precision.plan = plan_beside(model_file);
-    if (!fs::exists(precision.plan)) {
-      throw Error(precision.plan + ": no plan yet, kvsplit calibrate -m " + model_file +
-                  " makes it");
+    precision.plan = find_plan(model_file);
+    if (precision.plan.empty()) {
+      throw Error(fmt::format("{}: no plan yet, kvsplit calibrate -m {} makes it",
+                              plan_beside(model_file).string(), model_file));
     }
   }
   if (precision.plan.empty()) return precision;
@@ -130,6 +165,24 @@ Precision with_plan(Precision precision, const std::string& model_file) {
                 ", kvsplit calibrate makes one for it");
   }
   return precision;
+}
+
+std::string danger(const Precision& precision, const std::string& model_file) {
+  constexpr int enough_bits = 8;
+  constexpr float large = 20;
+  if (!precision.plan.empty() || precision.k_bits >= enough_bits) return "";
+  const WeightFile file(model_file);
+  float largest = 0;
+  for (int layer = 0;; ++layer) {
+    const Weights biases = file.read(fmt::format("blk.{}.attn_k.bias", layer));
+    if (biases.numbers.empty()) break;
+    for (const float bias : biases.numbers) largest = std::max(largest, std::abs(bias));
+  }
+  if (largest < large) return "";
+  return fmt::format(
+      "{}: keys with biases up to {:.0f}, which {} bits without a plan can destroy: "
+      "kvsplit calibrate -m {}, then --kvq auto",
+      fs::path(model_file).filename().string(), largest, precision.k_bits, model_file);
 }
 
 }  // namespace kvsplit::host

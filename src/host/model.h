@@ -58,11 +58,20 @@ class Model {
   const llama_vocab* vocabulary_ = nullptr;  ///< the model's
 };
 
-/// Where a model's plan is looked for: beside it, "model.gguf" has "model.kvplan".
-std::string plan_beside(const std::string& model_file);
+/// A model's plan: beside it, "model.gguf" has "model.kvplan", or in the user's cache folder under
+/// the model's fingerprint. "": there is none.
+std::string find_plan(const std::string& model_file);
 
-/// The precision with `plan=auto` as the file beside the model. Error: there is none, or the
-/// precision's plan is for another model.
+/// Where a new plan goes: beside the model, or where nothing can be written there into the cache
+/// folder, which is made.
+std::string place_for_plan(const std::string& model_file);
+
+/// The precision with the model's plan for `plan=auto`. Error: there is none, or the precision's
+/// plan is for another model.
 Precision with_plan(Precision precision, const std::string& model_file);
+
+/// "", or why this precision would wreck this model: keys with large biases (Qwen 2.5 has some of
+/// a hundred) leave few bits for what differs, unless a plan takes the biases off.
+std::string danger(const Precision& precision, const std::string& model_file);
 
 }  // namespace kvsplit::host

@@ -61,13 +61,13 @@ TEST_F(PlanFile, GivesFormatsOfTheBitsThatAreAskedFor) {
   for (const int bits : {2, 3, 4, 5, 6, 8}) {
     double sum = 0;
     for (const int layer : {0, 1, 3}) {
-      const RowFormat format = *plan.format(layer, Side::key, n_channels, bits);
+      const RowFormat format = *plan.format(layer, Side::key, n_channels, {bits, bits});
       EXPECT_EQ(format.frame_cells(), 128);
       sum += bits_per_number(format) / 3;
     }
     EXPECT_LE(sum, bits + 0.5);
     EXPECT_GT(sum, std::min(bits + 0.2, 8.2)) << "bits are left over";
-    EXPECT_LE(bits_per_number(*plan.format(0, Side::value, n_channels, bits)), bits + 0.5);
+    EXPECT_LE(bits_per_number(*plan.format(0, Side::value, n_channels, {bits, bits})), bits + 0.5);
   }
 }
 
@@ -76,7 +76,7 @@ TEST_F(PlanFile, GivesLouderGroupsMoreBits) {
   const CalibratedPlan plan(file_);
   for (const Side side : {Side::key, Side::value}) {
     for (const int bits : {2, 3, 4, 5, 6}) {
-      const std::vector<int> groups = plan.format(0, side, n_channels, bits)->group_bits;
+      const std::vector<int> groups = plan.format(0, side, n_channels, {bits, bits})->group_bits;
       for (std::size_t head = 0; head < groups.size(); head += 4) {
         EXPECT_GT(groups[head], groups[head + 3]) << bits;
         EXPECT_LE(groups[head], groups[head + 3] + 3) << bits;
@@ -85,8 +85,57 @@ TEST_F(PlanFile, GivesLouderGroupsMoreBits) {
   }
 }
 
+// In a tuned plan errors have one unit: the side and the layer where they cost more get the bits.
+TEST_F(PlanFile, TunedSharesBitsOverLayersAndSides) {
+  std::vector<PlannedLayer> layers = planned_layers();
+  for (PlannedHead& head : layers[1].values.heads) {
+    for (float& variance : head.variance) variance *= 100;
+  }
+  write_plan(file_, {17, "by hand", true}, layers);
+  const CalibratedPlan plan(file_);
+  const auto bits_of = [&](int layer, Side side, const Budget& budget) {
+    return bits_per_number(*plan.format(layer, side, n_channels, budget));
+  };
+  EXPECT_GT(bits_of(1, Side::value, {4, 4}), 5.5);
+  for (const int layer : {0, 2, 3}) EXPECT_LT(bits_of(layer, Side::value, {4, 4}), 4.3) << layer;
+  double sum = 0;
+  for (const int layer : {0, 1, 3}) sum += bits_of(layer, Side::key, {4, 3});
+  for (const int layer : {0, 1, 2, 3}) sum += bits_of(layer, Side::value, {4, 3});
+  EXPECT_LE(sum, 3 * 4.5 + 4 * 3.5);
+  EXPECT_GT(sum, 3 * 4.5 + 4 * 3.5 - 0.7) << "bits are left over";
+  // Where keys stay in 16 bits, values have what is theirs.
+  sum = 0;
+  for (const int layer : {0, 1, 2, 3}) sum += bits_of(layer, Side::value, {16, 4});
+  EXPECT_LE(sum, 4 * 4.5);
+}
+
+TEST_F(PlanFile, ExpectedErrorsFallWithBits) {
+  const CalibratedPlan plan(file_);
+  const auto error_of = [&](int bits) {
+    return expected_error(*plan.format(0, Side::key, n_channels, {bits, bits}));
+  };
+  double last = error_of(2);
+  for (const int bits : {3, 4, 5, 6}) {
+    const double error = error_of(bits);
+    EXPECT_LT(error, last / 2.5) << bits;
+    EXPECT_GT(error, last / 6) << bits;
+    last = error;
+  }
+}
+
+TEST_F(PlanFile, OnlyNamedLayersArePacked) {
+  Precision precision{.k_bits = 4, .v_bits = 3, .plan = file_, .first_layer = 1, .last_layer = 1};
+  const auto largest_bits = [&](int layer) {
+    const RowFormat format = plan_format(precision, layer, Side::value, n_channels, false);
+    return std::ranges::max(format.group_bits);
+  };
+  EXPECT_EQ(largest_bits(0), 16);
+  EXPECT_LE(largest_bits(1), 8);
+  EXPECT_EQ(largest_bits(2), 16);
+}
+
 TEST_F(PlanFile, HoldsWhatWasWritten) {
-  const RowFormat format = *CalibratedPlan(file_).format(1, Side::key, n_channels, 4);
+  const RowFormat format = *CalibratedPlan(file_).format(1, Side::key, n_channels, {});
   const PlannedSide side = planned_layers()[1].keys;
   EXPECT_EQ(format.maps->rotation, side.rotation);
   ASSERT_EQ(format.maps->heads.size(), side.heads.size());
@@ -99,13 +148,22 @@ TEST_F(PlanFile, HoldsWhatWasWritten) {
 TEST_F(PlanFile, SaysWhatItIsForAndFrom) {
   EXPECT_EQ(CalibratedPlan(file_).origin().model, 17U);
   EXPECT_EQ(CalibratedPlan(file_).origin().made, "by hand");
+  EXPECT_FALSE(CalibratedPlan(file_).origin().tuned);
+}
+
+// What tuning reads, changes and writes.
+TEST_F(PlanFile, IsWrittenAgainAsItWas) {
+  const std::string before = bytes();
+  const CalibratedPlan plan(file_);
+  write_plan(file_, plan.origin(), plan.layers());
+  EXPECT_EQ(bytes(), before);
 }
 
 TEST_F(PlanFile, LayersWithoutCalibrationHaveNone) {
   const CalibratedPlan plan(file_);
-  EXPECT_FALSE(plan.format(2, Side::key, n_channels, 4));
-  EXPECT_FALSE(plan.format(n_layers, Side::key, n_channels, 4));
-  EXPECT_TRUE(plan.format(2, Side::value, n_channels, 4));
+  EXPECT_FALSE(plan.format(2, Side::key, n_channels, {}));
+  EXPECT_FALSE(plan.format(n_layers, Side::key, n_channels, {}));
+  EXPECT_TRUE(plan.format(2, Side::value, n_channels, {}));
   Precision precision{.k_bits = 4, .v_bits = 4, .plan = file_};
   EXPECT_EQ(plan_format(precision, 2, Side::key, n_channels, false).transform,
             TransformKind::hadamard);
@@ -134,7 +192,7 @@ TEST_F(PlanFile, IsNamedInTheLineOnWhatWasPacked) {
 
 TEST_F(PlanFile, OfAnotherModelIsRefused) {
   const CalibratedPlan plan(file_);
-  EXPECT_THROW(plan.format(0, Side::key, 2 * n_channels, 4), Error);
+  EXPECT_THROW(plan.format(0, Side::key, 2 * n_channels, {}), Error);
 }
 
 TEST_F(PlanFile, DamagedAtAnyPlaceIsRefused) {

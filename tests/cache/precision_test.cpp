@@ -57,6 +57,8 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
       {"K4V4:window=60:sinks=0", {4, 4, true, 0, 60}, "K4V4:sinks=0:window=60"},
       {"8:window=0", {8, 8, true, 4, 0}, "K8V8:window=0"},
       {"K4V4:plan=a/b.kvplan", {4, 4, true, 4, 28, "a/b.kvplan"}, "K4V4:plan=a/b.kvplan"},
+      {"K4V4:layers=2-27", {4, 4, true, 4, 28, "", 2, 27}, "K4V4:layers=2-27"},
+      {"K3V8:layers=0", {3, 8, true, 4, 28, "", 0, 0}, "K3V8:layers=0"},
       {"auto", {4, 4, true, 4, 28, "auto"}, "K4V4:plan=auto"},
       {"fp16:rotate=0", {16, 16, false}, "FP16:rotate=0"},
   };
@@ -69,10 +71,10 @@ TEST(Precision, IsReadAsPeopleWriteIt) {
 TEST(Precision, IsK8V4WhereNothingIsSaid) { EXPECT_EQ(to_string(Precision{}), "K8V4"); }
 
 TEST(Precision, HasExactRowsWhereThatGainsSomething) {
-  for (const char* const text : {"K8V4", "K4V4", "K6V5:window=0", "K2V8:sinks=0"}) {
+  for (const char* const text : {"K8V4", "K4V4", "K6V6:window=0", "K2V8:sinks=0"}) {
     EXPECT_TRUE(has_exact_rows(parse_precision(text))) << text;
   }
-  for (const char* const text : {"K8V8", "K6V6", "FP16", "K16V4", "K4V4:sinks=0:window=0"}) {
+  for (const char* const text : {"K8V8", "FP16", "K16V4", "K4V4:sinks=0:window=0"}) {
     EXPECT_FALSE(has_exact_rows(parse_precision(text))) << text;
   }
 }
@@ -105,7 +107,8 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"8.5", "\".5\" not understood"},
       {"8V4", "\"V4\" not understood"},
       {"K8V4:",
-       "unknown setting \"\", there are rotate=0 or 1, sinks=N, window=N and plan=FILE or auto"},
+       "unknown setting \"\", there are rotate=0 or 1, sinks=N, window=N, layers=N or N-N, and "
+       "plan=FILE or auto"},
       {"K8V4:rotate", "unknown setting \"rotate\""},
       {"K8V4:rotate=2", "unknown setting \"rotate=2\""},
       {"K8V4:rotate=0:", "unknown setting \"\""},
@@ -113,6 +116,10 @@ TEST(Precision, ARefusalSaysWhatIsWrong) {
       {"K8V4:window=", "sinks and window are numbers of rows"},
       {"K8V4:window=-1", "sinks and window are numbers of rows"},
       {"K8V4:sinks=4x", "sinks and window are numbers of rows"},
+      {"K8V4:layers=", "layers is one layer or a range like 2-27"},
+      {"K8V4:layers=5-2", "layers is one layer or a range like 2-27"},
+      {"K8V4:layers=2-x", "layers is one layer or a range like 2-27"},
+      {"K8V4:layers=2-3-4", "layers is one layer or a range like 2-27"},
       {"K8V4:window=60", "5 * sinks + window at most 64"},
       {"K8V4:sinks=13:window=0", "5 * sinks + window at most 64"},
       {"K8V4:sinks=2000000000", "5 * sinks + window at most 64"},

@@ -1,8 +1,10 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <llama.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -213,7 +215,7 @@ TEST(ModelPlan, IsBesideTheModelAndForNoOther) {
   const std::string model = folder / "small.gguf";
   std::filesystem::create_symlink(test::demo_model(), model);
   const std::string plan = folder / "small.kvplan";
-  EXPECT_EQ(plan_beside(model), plan);
+  EXPECT_EQ(place_for_plan(model), plan);
   EXPECT_EQ(plan_error("auto", model),
             plan + ": no plan yet, kvsplit calibrate -m " + model + " makes it");
   EXPECT_EQ(plan_error("K4V4", model), "");
@@ -227,6 +229,47 @@ TEST(ModelPlan, IsBesideTheModelAndForNoOther) {
   EXPECT_EQ(plan_error("K4V4:plan=" + foreign, model),
             foreign + ": a plan for another model than " + model +
                 ", kvsplit calibrate makes one for it");
+}
+
+TEST(ModelPlan, IsFoundInTheCacheFolderUnderTheFingerprint) {
+  const test::TestFolder folder;
+  const std::string model = folder / "small.gguf";
+  std::filesystem::create_symlink(test::demo_model(), model);
+  const char* const before = std::getenv("XDG_CACHE_HOME");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
+  EXPECT_EQ(find_plan(model), "");
+  const std::uint64_t fingerprint = WeightFile(model).fingerprint();
+  const std::filesystem::path plans = folder / "cache/kvsplit/plans";
+  std::filesystem::create_directories(plans);
+  const std::string plan = plans / fmt::format("{:016x}.kvplan", fingerprint);
+  write_plan(plan, {fingerprint, "here"}, {});
+  EXPECT_EQ(find_plan(model), plan);
+  EXPECT_EQ(with_plan(parse_precision("auto"), model).plan, plan);
+  kept.empty() ? unsetenv("XDG_CACHE_HOME") : setenv("XDG_CACHE_HOME", kept.c_str(), 1);
+}
+
+TEST(ModelPlan, FewBitsWithoutItAreCalledDangerousWhereKeysHaveLargeBiases) {
+  EXPECT_EQ(danger(parse_precision("K2V2"), test::demo_model()), "");  // it has no biases
+  const std::string biased = KVSPLIT_SOURCE_DIR "/tests/data/models/qwen2.gguf";
+  EXPECT_EQ(danger(parse_precision("K4V4"), biased), "") << "small ones";
+
+  const test::TestFolder folder;
+  const std::string file = folder / "biased.gguf";
+  const ggml_context_ptr tensors(
+      ggml_init({.mem_size = 1 << 16, .mem_buffer = nullptr, .no_alloc = false}));
+  ggml_tensor* const bias = ggml_new_tensor_1d(tensors.get(), GGML_TYPE_F32, 64);
+  ggml_set_name(bias, "blk.0.attn_k.bias");
+  std::fill_n(static_cast<float*>(bias->data), 64, -137.0F);
+  const gguf_context_ptr header(gguf_init_empty());
+  gguf_add_tensor(header.get(), bias);
+  ASSERT_TRUE(gguf_write_to_file(header.get(), file.c_str(), false));
+  EXPECT_EQ(danger(parse_precision("K4V4"), file),
+            "biased.gguf: keys with biases up to 137, which 4 bits without a plan can destroy: "
+            "kvsplit calibrate -m " +
+                file + ", then --kvq auto");
+  EXPECT_EQ(danger(parse_precision("K8V4"), file), "");
+  EXPECT_EQ(danger(parse_precision("K4V4:plan=a.kvplan"), file), "");
 }
 
 TEST(ModelPlan, IsForTheModelWhateverItsWeightsBits) {
