@@ -50,7 +50,7 @@ test-arm-programs: ## stock llama.cpp programs with the plugin for arm64, in qem
 	@scripts/build release kvsplit ggml-kvsplit
 	@scripts/test-arm programs
 
-test-python: ## the Python package in llama-cpp-python, built once of its source (~15 min, then 3)
+test-python: ## the Python package in llama-cpp-python, built once of its source (~10 min, then 1)
 	@scripts/test-python
 
 asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer
