@@ -26,7 +26,7 @@ constexpr std::string_view magic = "kvplan2\n";
 constexpr std::uint32_t most = 1U << 16U;  // layers or heads that a file is believed to have
 
 struct SideHeader {
-  std::uint32_t n_heads, head_dim, frame_cells, n_planes, neighbours;
+  std::uint32_t n_heads, head_dim, frame_cells, windowed, n_planes, neighbours;
 };
 
 template <typename T>
@@ -41,8 +41,9 @@ void put(std::string& bytes, const T& one) {
 
 void put_side(std::string& bytes, const PlannedSide& side) {
   const auto count = [](auto n) { return static_cast<std::uint32_t>(n); };
-  put(bytes, SideHeader{count(side.heads.size()), count(side.head_dim), count(side.frame_cells),
-                        count(side.rotation.angles.size()), side.rotation.neighbours});
+  put(bytes,
+      SideHeader{count(side.heads.size()), count(side.head_dim), count(side.frame_cells),
+                 side.windowed, count(side.rotation.angles.size()), side.rotation.neighbours});
   put(bytes, side.rotation.angles);
   for (const PlannedHead& head : side.heads) {
     put(bytes, head.mean);
@@ -69,7 +70,7 @@ class Reader {
   }
 
   PlannedSide side() {
-    const auto [n_heads, dim, frame_cells, n_planes, neighbours] = take<SideHeader>(1)[0];
+    const auto [n_heads, dim, frame_cells, windowed, n_planes, neighbours] = take<SideHeader>(1)[0];
     if (n_heads > most || dim % head_dim_unit != 0 || dim > max_head_dim || 2 * n_planes > dim ||
         frame_cells > most || frame_cells % tile_rows != 0) {
       throw Error(file_ + ": a plan for " + std::to_string(n_heads) + " heads of " +
@@ -77,6 +78,7 @@ class Reader {
     }
     PlannedSide side{static_cast<int>(dim),
                      static_cast<int>(frame_cells),
+                     windowed != 0,
                      {neighbours != 0, take<float>(n_planes)},
                      std::vector<PlannedHead>(n_heads)};
     for (PlannedHead& head : side.heads) {
@@ -155,7 +157,11 @@ std::vector<int> share_bits(Sharing groups, bool whole_scales) {
 }
 
 PlannedSide side_of(const HeadMaps& maps) {
-  return {maps.head_dim, maps.frame_cells, maps.rotation, {maps.heads.begin(), maps.heads.end()}};
+  return {maps.head_dim,
+          maps.frame_cells,
+          maps.windowed,
+          maps.rotation,
+          {maps.heads.begin(), maps.heads.end()}};
 }
 
 }  // namespace
@@ -236,6 +242,8 @@ std::vector<int> CalibratedPlan::shares(const HeadMaps& maps, Side side,
   for (const Side sharing : {Side::key, Side::value}) {
     if (sharing != side && !shared) continue;
     for (const auto& layer : sharing == Side::key ? keys_ : values_) {
+      // Or bytes would depend on the context: caches of sliding windows stop growing.
+      if (layer->windowed != maps.windowed) continue;
       if (layer.get() == &maps) row = groups.room.size();
       groups.add(layer->heads, budget.bits(sharing), usual, whole_scales);
     }

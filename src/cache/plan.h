@@ -16,8 +16,9 @@
 //   file    [ "kvplan2\n" | u64 model | u32 tuned | u32 n | how it was made[n] | u32 n_layers |
 //             layers … | u64 FNV-1a of all before ]
 //   layer   [ keys | values ]
-//   side    [ u32 n_heads | u32 head_dim | u32 frame_cells | u32 n_planes | u32 neighbours |
-//             f32 angles[n_planes] | heads … ]                0 heads: the layer has no calibration
+//   side    [ u32 n_heads | u32 head_dim | u32 frame_cells | u32 windowed | u32 n_planes |
+//             u32 neighbours | f32 angles[n_planes] | heads … ]
+//                                                             0 heads: the layer has no calibration
 //   head    [ f32 mean[head_dim] | with frames f32 base[head_dim] and Bᵀ[16, head_dim] |
 //             f32 variance[head_dim / 16] | f16 T[head_dim, head_dim] ]
 //
@@ -30,7 +31,8 @@ namespace kvsplit {
 struct PlannedSide {
   int head_dim = 0;
   int frame_cells = 0;
-  Rotation rotation;  ///< of keys
+  bool windowed = false;  ///< a sliding window: its cache does not grow with the context
+  Rotation rotation;      ///< of keys
   std::vector<PlannedHead> heads;
 };
 
@@ -68,7 +70,8 @@ class CalibratedPlan {
   const PlanOrigin& origin() const { return origin_; }
 
   /// Format of a layer's rows with its side's bits + 0.5 bits a number. Keys share a budget over
-  /// all layers and heads; values have one for each head; in a tuned plan both sides share theirs.
+  /// all layers and heads, those with and without sliding windows apart; values have one for each
+  /// head; in a tuned plan both sides share theirs.
   /// None where the plan has none for this layer. Error: it has other shapes.
   std::optional<RowFormat> format(int layer, Side side, int n_channels, const Budget& budget) const;
 

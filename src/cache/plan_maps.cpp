@@ -77,7 +77,7 @@ HeadMap make_map(const PlannedSide& side, const PlannedHead& head) {
 }  // namespace
 
 std::shared_ptr<const HeadMaps> make_maps(const PlannedSide& side, std::uint64_t fingerprint) {
-  HeadMaps maps{side.head_dim, side.frame_cells, side.rotation, {}, fingerprint};
+  HeadMaps maps{side.head_dim, side.frame_cells, side.windowed, side.rotation, {}, fingerprint};
   for (const PlannedHead& head : side.heads) maps.heads.push_back(make_map(side, head));
   return std::make_shared<const HeadMaps>(std::move(maps));
 }

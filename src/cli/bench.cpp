@@ -6,23 +6,34 @@
 
 #include "base/error.h"
 #include "cli/command.h"
-#include "cli/options.h"
+#include "cli/suite.h"
 #include "measure/speed.h"
 
 namespace kvsplit::cli {
 namespace {
 
-struct BenchOptions : MeasureOptions {
-  std::vector<std::string> stock = {"q8_0/q4_0"};
+struct BenchOptions : SuiteOptions {
   std::set<int> depths;
   measure::SpeedCall speed;
 };
 
 void add_options(CLI::App& app, BenchOptions& options) {
-  add_measure_options(app, options);
+  add_text_options(app, options);
   add_value(app, "--stock", options.stock, "K/V,…",
             "llama.cpp's own cache types beside f16/f16 (default: q8_0/q4_0); or none at all")
       ->delimiter(',');
+  app.add_flag("--suite", options.is_suite,
+               "Measure memory, speed and quality of every cache at several lengths of context, "
+               "into -o FILE.json, from which a run that was stopped goes on");
+  add_value(app, "--seq-len,--lengths", options.lengths, "N,…",
+            "Lengths of --suite (default: 128,512,2048,4096,8192, as far as model and text go)")
+      ->delimiter(',')
+      ->check(CLI::Range(64, 1 << 24));
+  add_value(app, "--config", options.packed.both, "PRECISION,…", "The same as --kvq")
+      ->delimiter(',');
+  add_count(app, "--chunks", options.chunks, 1, 1 << 20,
+            "Windows of --suite at most, from the start of the text");
+  app.add_flag("--long", options.is_long, "With --suite also 32,768 tokens");
   add_count(app, "-p,--n-prompt", options.speed.prompt_tokens, 0, 1 << 20,
             "Tokens of the prompt; 0 = none");
   add_count(app, "-n,--n-gen", options.speed.decode_tokens, 0, 1 << 20,
@@ -37,7 +48,7 @@ void add_options(CLI::App& app, BenchOptions& options) {
 }
 
 Caches caches(const BenchOptions& options) {
-  const Caches stock = stock_caches(options.stock);
+  const Caches stock = stock_caches(options.stock.value_or(std::vector<std::string>{"q8_0/q4_0"}));
   const Caches packed = options.packed.caches({"FP16", "K8V8", "K8V4", "K4V4"});
   return stock.empty() ? packed : beside(host::parse_stock_cache("f16/f16"), stock, packed);
 }
@@ -59,6 +70,7 @@ std::string legend(const measure::BenchCall& call) {
 }
 
 int run(const BenchOptions& options) {
+  if (options.is_suite) return run_suite(options, options.speed.rounds);
   if (options.speed.prompt_tokens == 0 && options.speed.decode_tokens == 0) {
     throw Error("-p 0 -n 0: that leaves nothing to measure");
   }

@@ -11,7 +11,7 @@
 #include "host/model.h"
 #include "host/process.h"
 #include "measure/comparison.h"
-#include "report/records.h"
+#include "report/result_file.h"
 
 namespace kvsplit::cli {
 

@@ -59,7 +59,8 @@ struct PlaceInFrame {
 /// sides are turned alike; that of the frame's first row gives small errors.
 struct HeadMaps {
   int head_dim = 0;
-  int frame_cells = 0;  ///< a multiple of a tile's rows; 0: rows are not turned back
+  int frame_cells = 0;    ///< a multiple of a tile's rows; 0: rows are not turned back
+  bool windowed = false;  ///< the layer sees a sliding window only
   Rotation rotation;
   std::vector<HeadMap> heads;
   std::uint64_t fingerprint = 0;  ///< of the file

@@ -127,6 +127,9 @@ Token Model::bos() const {
 }
 
 std::vector<Token> Model::tokenize(std::string_view text) const {
+  if (llama_vocab_type(vocabulary_) == LLAMA_VOCAB_TYPE_NONE) {
+    throw Error(file_ + ": has no tokenizer, text cannot be measured with it");
+  }
   std::vector<Token> tokens(text.size() + 2);  // a token has at least a byte; BOS and EOS
   const std::int32_t n_tokens = llama_tokenize(vocabulary_, text.data(), text.size(), tokens.data(),
                                                tokens.size(), true, false);

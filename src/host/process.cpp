@@ -59,4 +59,7 @@ std::uint64_t peak_rss_bytes() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * rss_unit;
 }
 
+// proc(5): 5 resets the peak, nothing else.
+void forget_peak_rss() { std::ofstream("/proc/self/clear_refs") << 5; }
+
 }  // namespace kvsplit::host

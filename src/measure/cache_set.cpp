@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "host/process.h"
@@ -83,6 +84,20 @@ std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_conte
     sizes.push_back(size);
   }
   return sizes;
+}
+
+std::uint64_t peak_rss_alone(const CacheSet& set, const host::CacheChoice& cache,
+                             std::span<const host::Token> tokens) {
+  host::forget_peak_rss();
+  host::ContextOptions options = options_for(static_cast<int>(tokens.size()), cache);
+  options.n_threads = set.n_threads;
+  host::Context context(model_for(set, cache), options);
+  while (!tokens.empty()) {
+    const auto piece = tokens.first(std::min<std::size_t>(usual_batch, tokens.size()));
+    context.decode(piece, piece.size() - 1);
+    tokens = tokens.subspan(piece.size());
+  }
+  return host::peak_rss_bytes();
 }
 
 host::Footprint footprint(const host::Model& model, int n_context, const host::CacheChoice& cache) {

@@ -45,6 +45,11 @@ Contexts make_contexts(const CacheSet& set, host::ContextOptions options);
 std::vector<host::CacheSize> measure_sizes(const host::Model& model, int n_context,
                                            std::span<const host::CacheChoice> choices);
 
+/// Most memory that the process has resident, the model included, while a context of this cache
+/// alone reads the tokens.
+std::uint64_t peak_rss_alone(const CacheSet& set, const host::CacheChoice& cache,
+                             std::span<const host::Token> tokens);
+
 /// What a context of one text takes with this cache of kvsplit, made as llama.cpp's programs make
 /// it. `model` is a ModelForm::header. Error: as for host::Context.
 host::Footprint footprint(const host::Model& model, int n_context, const host::CacheChoice& cache);

@@ -3,23 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "base/error.h"
-
-/// null where nothing was measured.
-template <class Value>
-struct nlohmann::adl_serializer<std::optional<Value>> {
-  static void to_json(auto& json, const std::optional<Value>& value) {
-    if (value) json = *value;
-  }
-};
 
 namespace kvsplit::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
 using measure::Rate;
 
@@ -50,55 +37,6 @@ std::string ratio(const Rate& rate) { return fmt::format("{:.2f}", rate.ratio); 
 
 std::string divergence(const CacheRecord& record) {
   return record.kl_mean ? with_error(*record.kl_mean, record.kl_stderr.value_or(0)) : "";
-}
-
-/// Keys named like the fields of `nlohmann_json_t`, in the order given. nlohmann's documented
-/// macro around these two only makes objects that sort their keys.
-#define KVSPLIT_ADD_FIELDS(...) \
-  NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_TO, __VA_ARGS__))
-
-void add_rate(Json& json, const std::string& name, const std::optional<Rate>& rate) {
-  const auto add = [&](const char* ending, double Rate::*member) {
-    json[name + ending] = rate ? Json((*rate).*member) : Json();
-  };
-  add("_tps", &Rate::median);
-  add("_tps_min", &Rate::min);
-  add("_tps_max", &Rate::max);
-  add("_ratio", &Rate::ratio);
-}
-
-void add_setting(Json& nlohmann_json_j, const measure::Setting& nlohmann_json_t) {
-  KVSPLIT_ADD_FIELDS(model, threads, cpu, kernels, kvsplit, llama_cpp, ggml, date);
-}
-
-/// All keys, in the order in which they are written. docs/results.md explains each.
-Json as_json(const CacheRecord& nlohmann_json_t) {
-  Json nlohmann_json_j;
-  KVSPLIT_ADD_FIELDS(cache, engine, device, k_bits, v_bits, k_bits_all_in, v_bits_all_in, context,
-                     kv_bytes, kv_context, ppl, ppl_change_percent, kl_mean, kl_stderr,
-                     same_top_percent, scored_tokens);
-  add_rate(nlohmann_json_j, "prompt", nlohmann_json_t.prompt);
-  add_rate(nlohmann_json_j, "decode", nlohmann_json_t.decode);
-  KVSPLIT_ADD_FIELDS(depth, prompt_tokens, decode_tokens, speed_rounds, peak_rss_bytes);
-  add_setting(nlohmann_json_j, nlohmann_json_t.setting);
-  return nlohmann_json_j;
-}
-
-/// RFC 4180: quoted where a comma, a quote or a line break would be misread.
-std::string csv_cell(const Json& value) {
-  if (value.is_null()) return "";
-  if (!value.is_string()) return value.dump();
-  auto text = value.get<std::string>();
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted + '"';
-}
-
-std::string csv_line(const Json& cells) {
-  std::string line;
-  for (const Json& cell : cells) line += (line.empty() ? "" : ",") + csv_cell(cell);
-  return line + "\n";
 }
 
 bool is_better(const CacheRecord& a, const CacheRecord& b) {
@@ -161,38 +99,6 @@ Table speed_table(Records records) {
                           cell(record.decode, spread), cell(record.decode, ratio)});
   }
   return table;
-}
-
-std::string json(Records records) {
-  Json list = Json::array();
-  for (const CacheRecord& record : records) list.push_back(as_json(record));
-  return list.dump(2) + "\n";
-}
-
-std::string csv(Records records) {
-  Json keys;
-  const Json nothing = as_json({});
-  for (const auto& item : nothing.items()) keys.push_back(item.key());
-  std::string text = csv_line(keys);
-  for (const CacheRecord& record : records) text += csv_line(as_json(record));
-  return text;
-}
-
-void check_file_name(const std::string& file) {
-  for (const std::string ending : {".json", ".csv", ".md"}) {
-    if (file.ends_with(ending) && file != ending) return;
-  }
-  throw Error(fmt::format("-o {}: expected a name that ends in .json, .csv or .md", file));
-}
-
-void write(const std::string& file, Records records, const std::string& markdown) {
-  check_file_name(file);
-  std::ofstream stream(file, std::ios::binary);
-  stream << (file.ends_with(".md")     ? markdown
-             : file.ends_with(".json") ? json(records)
-                                       : csv(records));
-  stream.close();
-  if (!stream) throw Error(fmt::format("-o {}: cannot be written", file));
 }
 
 bool is_damaged(const CacheRecord& record) {

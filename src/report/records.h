@@ -21,19 +21,6 @@ std::string setting_text(const measure::Setting& setting);
 /// (prompts or single tokens) is left out.
 Table speed_table(Records records);
 
-/// A list of objects with the keys of docs/results.md; null where nothing was measured.
-std::string json(Records records);
-
-/// The same keys as columns, in the same order; empty where nothing was measured.
-std::string csv(Records records);
-
-/// Writes json(), csv() or, to a .md file, `markdown`, as the name ends: what the screen shows.
-/// Error: another ending, or it cannot be written.
-void write(const std::string& file, Records records, const std::string& markdown);
-
-/// Error: `file` ends in none of .json, .csv and .md. To be asked before measuring, not after.
-void check_file_name(const std::string& file);
-
 /// Mean KL divergence, in nats per token, from which a cache's damage is called visible.
 /// Pinsker: two distributions with this KL differ by at most sqrt(KL / 2) in the probability of any
 /// event, here a tenth. Below it, at most one sampled token in ten can come out otherwise.

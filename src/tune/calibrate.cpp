@@ -181,6 +181,7 @@ std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
     PlannedLayer& planned = plan[static_cast<std::size_t>(index)];
     planned.keys.head_dim = layer.head_dim_k;
     planned.values.head_dim = layer.head_dim_v;
+    planned.keys.windowed = planned.values.windowed = layer.windowed;
     // Whose angles are not known stay as they are without a plan.
     if (layer.rotation) {
       planned.keys.rotation = *layer.rotation;

@@ -121,6 +121,7 @@ void Statistics::attention(const NominalRows& keys, const AttentionCall& call) {
   layer.head_dim_k = call.head_dim;
   layer.rotation = rotation_;
   layer.softcapped = call.softcap != 0;
+  layer.windowed = call.mask_row(0, 0, call.n_tokens - 1)[0] == half_minus_infinity;
   layer.head_dim_v = static_cast<int>(values_.cols()) / n_kv_heads;
   layer.heads.resize(static_cast<std::size_t>(n_kv_heads));
   const int group = call.n_heads / n_kv_heads;

@@ -30,6 +30,7 @@ struct LayerStatistics {
   int head_dim_k = 0, head_dim_v = 0;
   std::optional<Rotation> rotation;  ///< of keys; none: not known
   bool softcapped = false;           ///< scores are
+  bool windowed = false;             ///< the last token does not see the first
   std::vector<HeadStatistics> heads;
 };
 

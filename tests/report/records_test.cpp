@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "report/result_file.h"
 #include "support/run_program.h"
 
 namespace kvsplit::report {
