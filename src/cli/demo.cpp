@@ -134,7 +134,8 @@ int run(DemoOptions options) {
   options.model = model_file(options.model);
   if (!fs::exists(options.model)) throw Error(options.model + ": no such file");
   const int port = free_port(options.host, options.port);
-  const int next = free_port(options.host, options.port == 0 ? 0 : port + 1);
+  int next = port;  // which may be found free once more
+  while (next == port) next = free_port(options.host, options.port == 0 ? 0 : port + 1);
   setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
   // Not in their arguments, which all users of the machine can see.
   if (!options.key.empty()) setenv("LLAMA_API_KEY", options.key.c_str(), 1);
