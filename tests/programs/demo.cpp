@@ -14,6 +14,11 @@ std::string fetch(const std::string& url, const std::string& key) {
       .output;
 }
 
+Command with_folder(Command command, const std::string& folder) {
+  command.environment["TMPDIR"] = folder;
+  return command;
+}
+
 }  // namespace
 
 Command demo(const std::vector<std::string>& arguments) {
@@ -24,7 +29,8 @@ Command demo(const std::vector<std::string>& arguments) {
   return command;
 }
 
-Demo::Demo(const std::vector<std::string>& arguments) : program_(demo(arguments)) {
+Demo::Demo(const std::vector<std::string>& arguments)
+    : program_(with_folder(demo(arguments), folder_.path())) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
   while ((line_ = program_.output()).find('\n') == std::string::npos) {
     if (!program_.running() || std::chrono::steady_clock::now() > end) {

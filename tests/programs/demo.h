@@ -22,10 +22,10 @@ class Demo {
 
   /// What curl gets of the first server; empty unless that is a 200.
   std::string get(const std::string& path, const std::string& key = "") const;
-  /// Of config.json.
-  std::vector<std::string> urls() const;  ///< of both servers
+  std::vector<std::string> urls() const;  ///< of both servers, without a key
 
  private:
+  TemporaryFolder folder_;  ///< for its own temporary files, which a killed one leaves behind
   Background program_;
   std::string line_, url_;
 };
