@@ -45,6 +45,7 @@ kvsplit_install_llama(ggml "${portable}" portable EXCLUDE_FROM_ALL)
 install(PROGRAMS scripts/get-model DESTINATION ${shared}/scripts COMPONENT kvsplit)
 install(FILES scripts/common.sh DESTINATION ${shared}/scripts COMPONENT kvsplit)
 install(DIRECTORY examples/texts DESTINATION ${shared}/examples COMPONENT kvsplit)
+install(DIRECTORY web DESTINATION ${shared} COMPONENT kvsplit)
 install(DIRECTORY share/plan DESTINATION ${shared}/share COMPONENT kvsplit
         USE_SOURCE_PERMISSIONS)
 

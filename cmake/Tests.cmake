@@ -4,8 +4,8 @@ find_package(GTest REQUIRED)
 include(GoogleTest)
 
 set(KVSPLIT_UNIT_ROOMS base kernels codec cache report repo)
-set(KVSPLIT_SERIAL_ROOMS programs cli examples)  # they start programs that use all cores
-set(KVSPLIT_MODEL_ROOMS host measure tune cli programs examples)  # they read the demo model
+set(KVSPLIT_SERIAL_ROOMS programs cli examples web)  # they start programs that use all cores
+set(KVSPLIT_MODEL_ROOMS host measure tune cli programs examples web)  # they read the demo model
 
 # What a room's tests link. Only that much, so that one room's tests do not wait for the others.
 # tests/support is a library that they share.
@@ -22,6 +22,9 @@ set(KVSPLIT_NEEDS_programs kvsplit_options Threads::Threads nlohmann_json::nlohm
 set(KVSPLIT_NEEDS_examples ${KVSPLIT_NEEDS_programs})
 set(KVSPLIT_SOURCES_examples ${PROJECT_SOURCE_DIR}/tests/programs/process.cpp
     ${PROJECT_SOURCE_DIR}/tests/programs/stock.cpp)  # they start programs as well
+set(KVSPLIT_NEEDS_web ${KVSPLIT_NEEDS_programs})
+set(KVSPLIT_SOURCES_web ${KVSPLIT_SOURCES_examples}
+    ${PROJECT_SOURCE_DIR}/tests/programs/demo.cpp)
 foreach(room host measure tune cli)
   set(KVSPLIT_NEEDS_${room} kvsplit_app)
 endforeach()

@@ -1,35 +1,41 @@
 #include "cli/child.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
-#include <atomic>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "base/error.h"
-
-#ifdef __APPLE__
-extern char** environ;  // POSIX asks the program to declare it; elsewhere unistd.h does
-#endif
 
 namespace kvsplit::cli {
 namespace {
 
-std::atomic<pid_t> child_process = 0;
+std::array<std::atomic<pid_t>, 2> children = {};  // 0: a free place
+std::atomic<bool> is_asked = false;
 static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler reads it");
 
-/// A terminal sends Ctrl-C to its whole foreground group, so the child has it already: twice would
-/// end programs that take the first as "stop talking". A terminal's signals have no sending
+/// A terminal sends Ctrl-C to its whole foreground group, so the children have it already: twice
+/// would end programs that take the first as "stop talking". A terminal's signals have no sending
 /// process.
 void pass_on(int signal, siginfo_t* info, void* /*context*/) {
-  const pid_t child = child_process;
-  if (child > 0 && info->si_pid != 0) kill(child, signal);
+  is_asked = true;
+  for (const std::atomic<pid_t>& child : children) {
+    if (child > 0 && info->si_pid != 0) kill(child, signal);
+  }
 }
 
-/// From now on signals that would end us go to the child, whose end is ours.
+/// From now on signals that would end us go to the children, whose end is ours.
 void pass_signals_on() {
   struct sigaction action = {};
   action.sa_sigaction = pass_on;
@@ -37,24 +43,68 @@ void pass_signals_on() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &action, nullptr);
 }
 
+/// In the new process: becomes the program. Only what a signal handler may call is called.
+[[noreturn]] void become(char* const* words, pid_t parent, int failure) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(1);
+#endif
+  (void)parent;
+  execvp(words[0], words);
+  const int error = errno;
+  _exit(write(failure, &error, sizeof error) == sizeof error ? 127 : 126);
+}
+
+[[noreturn]] void fail_to_start(const std::string& program, int error) {
+  throw Error(fmt::format("{}: cannot be started: {} (make tools builds llama.cpp's programs)",
+                          program, std::strerror(error)));
+}
+
 }  // namespace
 
-int run_child(const std::string& program, const std::vector<std::string>& arguments) {
+Child::Child(const std::string& program, const std::vector<std::string>& arguments)
+    : process_(*std::find(children.begin(), children.end(), 0)) {
   std::vector<char*> words = {const_cast<char*>(program.c_str())};  // which it does not change
   for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pass_signals_on();
-  pid_t child = 0;
-  const int error = posix_spawnp(&child, words[0], nullptr, nullptr, words.data(), environ);
-  if (error != 0) {
-    throw Error(fmt::format("{}: cannot be started: {} (make tools builds llama.cpp's programs)",
-                            program, std::strerror(error)));
-  }
-  child_process = child;
-  int status = 0;
-  waitpid(child, &status, 0);  // SA_RESTART: no signal interrupts it
-  child_process = 0;
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  std::array<int, 2> failure = {};  // closed by a start; where there is none, the reason comes
+  if (pipe(failure.data()) != 0) fail_to_start(program, errno);
+  for (const int end : failure) fcntl(end, F_SETFD, FD_CLOEXEC);
+  const pid_t us = getpid();
+  if ((process_ = fork()) == 0) become(words.data(), us, failure[1]);
+  int error = process_ < 0 ? errno : 0;
+  close(failure[1]);
+  while (read(failure[0], &error, sizeof error) < 0 && errno == EINTR) continue;
+  close(failure[0]);
+  if (error == 0) return;
+  if (process_ > 0) wait();
+  process_ = 0;
+  fail_to_start(program, error);
 }
+
+Child::~Child() {
+  if (!asked_to_end() && process_ > 0) kill(process_, SIGTERM);
+  for (int i = 0; i < 100 && !exit_code(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  if (process_ > 0) kill(process_, SIGKILL);
+  wait();
+}
+
+std::optional<int> Child::look(bool until_it_ends) {
+  if (process_ > 0) {
+    // SA_RESTART: no signal interrupts it
+    if (waitpid(process_, &status_, until_it_ends ? 0 : WNOHANG) == 0) return {};
+    process_ = 0;
+  }
+  return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
+}
+
+int run_child(const std::string& program, const std::vector<std::string>& arguments) {
+  return Child(program, arguments).wait();
+}
+
+bool asked_to_end() { return is_asked; }
 
 }  // namespace kvsplit::cli

@@ -33,6 +33,7 @@ void add_compare(CLI::App& program, int& exit_code);
 void add_calibrate(CLI::App& program, int& exit_code);
 void add_tune(CLI::App& program, int& exit_code);
 void add_perplexity(CLI::App& program, int& exit_code);
+void add_demo(CLI::App& program, int& exit_code);
 void add_info(CLI::App& program, int& exit_code);
 void add_plan(CLI::App& program, int& exit_code);
 void add_pull(CLI::App& program, int& exit_code);

@@ -3,7 +3,6 @@
 #include "cli/launch.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -24,20 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
-
-/// An empty file for the plugin to report to, gone when we are.
-struct ReportFile {
-  std::string path = fs::temp_directory_path() / "kvsplit-report-XXXXXX";
-
-  ReportFile() {
-    const int descriptor = mkstemp(path.data());
-    if (descriptor < 0) throw Error(fmt::format("{}: cannot be written", path));
-    close(descriptor);
-  }
-  ~ReportFile() { std::remove(path.c_str()); }
-  ReportFile(const ReportFile&) = delete;
-  ReportFile& operator=(const ReportFile&) = delete;
-};
 
 struct ToolOptions : LaunchOptions {
   std::string tool;  ///< the program, "" = the first of the arguments
@@ -63,12 +48,13 @@ void add_options(CLI::App& app, ToolOptions& options) {
 /// stderr what its cache took. Returns the program's exit code.
 int launch(const std::string& program, const LaunchOptions& options) {
   const Caches caches = options.precision.caches({});
-  const ReportFile report;
+  const TemporaryFolder folder;
+  const std::string report = folder / "report";
   const std::string name = fs::path(program).filename();
   // Before GGML_BACKEND_PATH is set: it may start llama.cpp here, which has the plugin within.
   const Strings arguments = with_plugin_arguments(name, options);
   setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
-  setenv("KVSPLIT_REPORT", report.path.c_str(), 1);
+  setenv("KVSPLIT_REPORT", report.c_str(), 1);
   setenv("PATH", (environment("PATH") + ":" + llama_folder().string()).c_str(), 1);
   if (!caches.empty()) {
     Precision precision = caches[0].precision;
@@ -82,7 +68,7 @@ int launch(const std::string& program, const LaunchOptions& options) {
   }
   const int exit_code = run_child(program, arguments);
   if (!given(options.arguments, {"-h", "--help", "--version", "--list-devices"})) {
-    std::fputs(fmt::format("kvsplit: {}\n", closing_line(report.path, name)).c_str(), stderr);
+    std::fputs(fmt::format("kvsplit: {}\n", closing_line(report, name)).c_str(), stderr);
   }
   return exit_code;
 }
@@ -98,16 +84,20 @@ int run(ToolOptions options) {
   const Strings of_model = {"-m",   "--model",   "-mu", "--model-url",  "-hf",
                             "-hfr", "--hf-repo", "-dr", "--docker-repo"};
   if (!given(arguments, of_model, "LLAMA_ARG_MODEL")) append(arguments, {"-m", model_file("")});
-  const fs::path program = llama_folder() / options.tool;
-  const bool is_checkout = std::string_view(build_config::llama_cpp_version) == "checkout";
-  if (!exists(program) && !is_checkout && environment("KVSPLIT_LLAMA_BIN").empty()) {
-    fmt::print(stderr, "kvsplit: {} is not built yet, building it\n", options.tool);
-    run_child(shipped("scripts/llama-cpp"), {"tools"});
-  }
-  return launch(program, options);
+  return launch(llama_tool(options.tool), options);
 }
 
 }  // namespace
+
+std::string llama_tool(const std::string& name) {
+  const fs::path program = llama_folder() / name;
+  const bool is_checkout = std::string_view(build_config::llama_cpp_version) == "checkout";
+  if (!exists(program) && !is_checkout && environment("KVSPLIT_LLAMA_BIN").empty()) {
+    fmt::print(stderr, "kvsplit: {} is not built yet, building it\n", name);
+    run_child(shipped("scripts/llama-cpp"), {"tools"});
+  }
+  return program;
+}
 
 Strings with_plugin_arguments(const std::string& program, const LaunchOptions& options) {
   Strings arguments = options.arguments;

@@ -7,6 +7,9 @@
 
 namespace kvsplit::cli {
 
+/// The file of a program of llama.cpp; where it is missing in a build of ours, it is built first.
+std::string llama_tool(const std::string& name);
+
 /// What exec, run, chat and serve take.
 struct LaunchOptions {
   PrecisionOptions precision;          ///< at most one

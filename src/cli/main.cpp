@@ -30,6 +30,7 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
   program.footer("kvsplit COMMAND --help says more, each with an example.");
   cli::add_compare(program, exit_code);
   cli::add_launchers(program, exit_code, handed_on);
+  cli::add_demo(program, exit_code);
   cli::add_calibrate(program, exit_code);
   cli::add_tune(program, exit_code);
   cli::add_perplexity(program, exit_code);

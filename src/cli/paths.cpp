@@ -59,4 +59,13 @@ std::string model_file(const std::string& model) {
   throw Error(fmt::format("{}: not here yet, kvsplit pull {} gets it", file, model));
 }
 
+TemporaryFolder::TemporaryFolder() : path_(fs::temp_directory_path() / "kvsplit-XXXXXX") {
+  if (mkdtemp(path_.data()) == nullptr) throw Error(path_ + ": cannot be made");
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
 }  // namespace kvsplit::cli

@@ -19,6 +19,20 @@ std::string shipped(const std::string& name);
 /// Error: it has not been pulled yet.
 std::string model_file(const std::string& model);
 
+/// A folder of its own among the temporary ones, gone with all that is in it when we are.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
 /// $NAME, or "" where it is not set.
 std::string environment(const char* name);
 

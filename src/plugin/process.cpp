@@ -62,13 +62,22 @@ void report_caches(std::span<const HostedTensor* const> caches) {
   log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
   for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
   const CacheSum& sum = summary.sum;
+  Json tensors = Json::array();
+  for (const HostedTensor* cache : caches) {
+    const NominalRows& rows = cache->nominal();
+    tensors.push_back({{"layer", rows.layer},
+                       {"side", rows.side == Side::key ? "k" : "v"},
+                       {"bytes", cache->allocated_bytes()},
+                       {"numbers", rows.n_numbers()}});
+  }
   append_event({{"event", "cache"},
                 {"precision", to_string(summary.precision)},
                 {"k_bytes", sum.k_bytes},
                 {"v_bytes", sum.v_bytes},
                 {"fp16_bytes", sum.fp16_bytes()},
                 {"packed", sum.n_packed},
-                {"unpacked", sum.n_unpacked}});
+                {"unpacked", sum.n_unpacked},
+                {"tensors", tensors}});
 }
 
 }  // namespace kvsplit::plugin

@@ -76,8 +76,8 @@ TEST(Program, SaysWhatIsWrongWithAModel) {
 }
 
 TEST(Program, HelpsWithAnExampleForEachCommand) {
-  for (const char* command :
-       {"compare", "run", "chat", "serve", "exec", "perplexity", "bench", "info", "plan", "pull"}) {
+  for (const char* command : {"compare", "run", "chat", "serve", "exec", "demo", "perplexity",
+                              "bench", "info", "plan", "pull"}) {
     const ProgramResult result = kvsplit(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))

@@ -77,6 +77,9 @@ TEST_F(Installed, FindsEverythingInItsOwnTree) {
                 "\n");
   EXPECT_TRUE(contains(kvsplit("pull --list").output, "smollm2-135m"));
   EXPECT_TRUE(contains(kvsplit("plan -m " + tiny_model()).output, "Ollama"));
+  for (const char* const part : {"index.html", "style.css", "demo.js"}) {
+    EXPECT_TRUE(fs::exists(in_tree(std::string("share/kvsplit/web/") + part))) << part;
+  }
   // An empty text is refused by its name.
   const std::string text = in_tree("share/kvsplit/examples/texts/lighthouse.txt");
   ASSERT_TRUE(fs::exists(text));

@@ -124,7 +124,7 @@ bool Background::wait(std::chrono::milliseconds limit) {
   return true;
 }
 
-void Background::stop() {
+int Background::stop() {
   if (process_ > 0) {
     kill(process_, SIGTERM);
     if (!wait(std::chrono::seconds(5))) {
@@ -133,6 +133,7 @@ void Background::stop() {
       process_ = -1;
     }
   }
+  return exit_code_of(status_);
 }
 
 Result run(const Command& command) {

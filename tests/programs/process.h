@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -54,7 +55,9 @@ class Background {
   Background& operator=(const Background&) = delete;
 
   bool running();
-  void stop();
+  void send(int signal) const { kill(process_, signal); }
+  /// Its exit code, 128 + signal where a signal ended it.
+  int stop();
   std::string output() const { return read_file(folder_.path() / "output"); }
   std::string log() const { return read_file(folder_.path() / "log"); }
 
