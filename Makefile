@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug bench quality soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug bench quality suite soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -88,6 +88,14 @@ quality: ## what packed caches lose, on three models with weights in 32 bits (an
 	@scripts/llama-cpp libs
 	@scripts/build release kvsplit ggml-kvsplit
 	@bench/quality
+
+suite: ## every cache at 128 … 8,192 tokens on the demo model: table, page and pictures (an hour; goes on if stopped)
+	@scripts/setup build suite
+	@scripts/llama-cpp libs
+	@scripts/build release kvsplit ggml-kvsplit
+	@$(program) pull
+	@$(program) bench --suite -m "$$($(program) pull --path)" -o build/suite.json
+	@bench/report/make-report build/suite.html build/suite.json
 
 soak: ## 64 clients for two minutes against llama-server with the plugin, several caches (~20 min)
 	@scripts/setup build soak

@@ -6,7 +6,8 @@
 namespace kvsplit {
 
 /// How many bits a number of K and of V has, and how rows are prepared. What a user writes as
-/// "K8V4", "8" (both sides), "FP16", with settings behind colons: "K4V4:sinks=0:window=60", "K4V4:layers=2-27".
+/// "K8V4", "8" (both sides), "FP16", with settings behind colons: "K4V4:sinks=0:window=60",
+/// "K4V4:layers=2-27".
 struct Precision {
   int k_bits = 8;         ///< 2, 3, 4, 5, 6, 8 or 16
   int v_bits = 4;         ///< likewise

@@ -13,8 +13,8 @@ namespace kvsplit {
 /// row (cache/packed_tensor.h) comes first; what makes a row of another precision recognisable is
 /// where there is room for it:
 ///
-///   [ raw row | zeros | "kvs1" | fingerprint, 4 bytes ]   8 bytes or more left: so few that rows of
-///                 192 numbers in 6 bits have room for their exact forms too
+///   [ raw row | zeros | "kvs1" | fingerprint, 4 bytes ]   8 bytes or more left: few
+///                 enough for rows of 192 numbers in 6 bits to hold their exact forms too
 ///   [ raw row ]   no room, coded: its scale codes are even, and their lowest bits show bits of the
 ///                 fingerprint
 ///   [ f16 row ]   16 bits in a nominal f16 row: just the host's own row, exchanged with it freely
