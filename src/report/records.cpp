@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "report/json.h"
 
 /// null where nothing was measured.
 template <class Value>
@@ -19,7 +19,6 @@ struct nlohmann::adl_serializer<std::optional<Value>> {
 namespace kvsplit::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
 using measure::Rate;
 
@@ -163,20 +162,23 @@ Table speed_table(Records records) {
   return table;
 }
 
-std::string json(Records records) {
+Json as_json(Records records) {
   Json list = Json::array();
   for (const CacheRecord& record : records) list.push_back(as_json(record));
-  return list.dump(2) + "\n";
+  return list;
 }
 
-std::string csv(Records records) {
+std::string json(Records records) { return as_json(records).dump(2) + "\n"; }
+
+std::string csv(const Json& list, const Json& nothing) {
   Json keys;
-  const Json nothing = as_json({});
   for (const auto& item : nothing.items()) keys.push_back(item.key());
   std::string text = csv_line(keys);
-  for (const CacheRecord& record : records) text += csv_line(as_json(record));
+  for (const Json& cells : list) text += csv_line(cells);
   return text;
 }
+
+std::string csv(Records records) { return csv(as_json(records), as_json(CacheRecord())); }
 
 void check_file_name(const std::string& file) {
   for (const std::string ending : {".json", ".csv", ".md"}) {
@@ -185,12 +187,11 @@ void check_file_name(const std::string& file) {
   throw Error(fmt::format("-o {}: expected a name that ends in .json, .csv or .md", file));
 }
 
-void write(const std::string& file, Records records, const std::string& markdown) {
+void write(const std::string& file, const std::string& json, const std::string& csv,
+           const std::string& markdown) {
   check_file_name(file);
   std::ofstream stream(file, std::ios::binary);
-  stream << (file.ends_with(".md")     ? markdown
-             : file.ends_with(".json") ? json(records)
-                                       : csv(records));
+  stream << (file.ends_with(".md") ? markdown : file.ends_with(".json") ? json : csv);
   stream.close();
   if (!stream) throw Error(fmt::format("-o {}: cannot be written", file));
 }
