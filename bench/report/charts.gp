@@ -47,7 +47,7 @@ if (ARG1 eq "lines") {
   set yrange [0:*]
   set offsets 0, graph 0.03, graph 0.08, 0
   plot for [i = 0:series - 1] ARG2 index i using 1:2:3:4 with yerrorlines \
-         linecolor rgb of(i) linewidth 2 dashtype (look(i) - 1) % 5 + 1 pointtype shape[look(i)] \
+         linecolor rgb of(i) linewidth 2 dashtype 1 + (look(i) - 1) % 5 pointtype shape[look(i)] \
          pointsize 0.7 title columnheader(1)
 }
 if (ARG1 eq "points") {
