@@ -110,13 +110,13 @@ class Explainer : public LayerTap {
   void attention(const NominalRows& keys, const AttentionCall& call) override {
     const bool chosen = layers_.empty() || std::ranges::count(layers_, keys.layer) > 0;
     if (!knows(call) || !chosen) return;
-    const auto n_heads = static_cast<int>(keys_.cols() / call.head_dim);
-    const auto dim_v = values_.cols() / n_heads;
+    const auto n_heads = static_cast<int>(all_keys.cols() / call.head_dim);
+    const auto dim_v = all_values.cols() / n_heads;
     const int group = call.n_heads / n_heads;
     for (int head = 0; head < n_heads; ++head) {
-      heads.push_back(explain_head(keys_.middleCols(head * call.head_dim, call.head_dim),
-                                   values_.middleCols(head * dim_v, dim_v),
-                                   rotation_.value_or(Rotation{}), bits_, call, head * group,
+      heads.push_back(explain_head(all_keys.middleCols(head * call.head_dim, call.head_dim),
+                                   all_values.middleCols(head * dim_v, dim_v),
+                                   key_rotation.value_or(Rotation{}), bits_, call, head * group,
                                    group));
       heads.back().layer = keys.layer;
       heads.back().kv_head = head;

@@ -22,15 +22,15 @@ Eigen::Map<const Rows, 0, Eigen::OuterStride<>> strided(const float* first, Eige
 
 void LayerTap::rows(const NominalRows& cache, const WriteCall& call) {
   if (!on) return;
-  (cache.side == Side::key ? keys_ : values_) =
+  (cache.side == Side::key ? all_keys : all_values) =
       strided(call.values, std::ssize(call.rows), cache.n_channels, call.row_stride);
   if (cache.side != Side::key) return;
-  rotation_.reset();
-  if (call.rotation != nullptr) rotation_ = *call.rotation;
+  key_rotation.reset();
+  if (call.rotation != nullptr) key_rotation = *call.rotation;
 }
 
 bool LayerTap::knows(const AttentionCall& call) const {
-  return on && call.n_tokens > n_sinks && keys_.rows() == call.n_tokens;
+  return on && call.n_tokens > n_sinks && all_keys.rows() == call.n_tokens;
 }
 
 void read(const measure::ComparisonCall& text, LayerTap& watching) {

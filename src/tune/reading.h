@@ -25,13 +25,13 @@ class LayerTap : public Tap {
   /// Whether the attention is that of a window and its own rows, long enough to learn from.
   bool knows(const AttentionCall& call) const;
 
-  Rows keys_, values_;  ///< [n_tokens, n_channels]
-  std::optional<Rotation> rotation_;
+  Rows all_keys, all_values;  ///< [n_tokens, n_channels]
+  std::optional<Rotation> key_rotation;
 };
 
 /// Decodes the call's windows, each in one graph from an empty cache of 16 bits, with the tap on.
 /// Its caches are not looked at. Error: llama.cpp fails.
-void read(const measure::ComparisonCall& text, LayerTap& tap);
+void read(const measure::ComparisonCall& text, LayerTap& watching);
 
 /// Of one query head, scaled: its last `n_tokens` tokens.
 Rows queries(const AttentionCall& call, int head, Eigen::Index n_tokens);

@@ -49,14 +49,15 @@ Rows turned_back(Rows rows, const Rotation& rotation, Eigen::Index position) {
 
 // A window begins at position 0, and its frames do where those of a cache would.
 void Statistics::learn_keys(int kv_head, const std::vector<Rows>& queries, LayerStatistics& layer) {
-  const Eigen::Index n = keys_.rows();
+  const Eigen::Index n = all_keys.rows();
   const Eigen::Index frame = frame_cells > 0 && layer.rotation ? frame_cells : n;
   const Rotation rotation = layer.rotation.value_or(Rotation{});
   HeadStatistics& head = layer.heads[static_cast<std::size_t>(kv_head)];
   for (Eigen::Index first = 0; first < n; first += frame) {
     const Eigen::Index begin = std::max<Eigen::Index>(first, n_sinks);
     const Eigen::Index end = std::min(first + frame, n);
-    const Rows own = keys_.block(begin, kv_head * layer.head_dim_k, end - begin, layer.head_dim_k);
+    const Rows own =
+        all_keys.block(begin, kv_head * layer.head_dim_k, end - begin, layer.head_dim_k);
     add(head.base_sum, turned(own, rotation, begin, -1).colwise().sum().transpose());
     if (head.place_sums.size() == 0) {
       head.place_sums = Eigen::MatrixXf::Zero(frame, own.cols());
@@ -81,9 +82,9 @@ void Statistics::attention(const NominalRows& keys, const AttentionCall& call) {
   LayerStatistics& layer = layers[keys.layer];
   const auto n_kv_heads = static_cast<int>(keys.n_channels / call.head_dim);
   layer.head_dim_k = call.head_dim;
-  layer.rotation = rotation_;
+  layer.rotation = key_rotation;
   layer.softcapped = call.softcap != 0;
-  layer.head_dim_v = static_cast<int>(values_.cols()) / n_kv_heads;
+  layer.head_dim_v = static_cast<int>(all_values.cols()) / n_kv_heads;
   layer.heads.resize(static_cast<std::size_t>(n_kv_heads));
   const int group = call.n_heads / n_kv_heads;
   for (int kv_head = 0; kv_head < n_kv_heads; ++kv_head) {
@@ -93,8 +94,8 @@ void Statistics::attention(const NominalRows& keys, const AttentionCall& call) {
       own_queries.push_back(queries(call, head, call.n_tokens));
     }
     learn_keys(kv_head, own_queries, layer);
-    learn_values(keys_.middleCols(kv_head * layer.head_dim_k, layer.head_dim_k),
-                 values_.middleCols(kv_head * layer.head_dim_v, layer.head_dim_v), own_queries,
+    learn_values(all_keys.middleCols(kv_head * layer.head_dim_k, layer.head_dim_k),
+                 all_values.middleCols(kv_head * layer.head_dim_v, layer.head_dim_v), own_queries,
                  call, kv_head * group, layer.heads[static_cast<std::size_t>(kv_head)]);
   }
 }

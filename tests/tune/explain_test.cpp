@@ -110,12 +110,12 @@ class Oracle : public LayerTap {
  public:
   void attention(const NominalRows& keys, const AttentionCall& call) override {
     if (!knows(call)) return;
-    const int n_heads = static_cast<int>(keys_.cols()) / call.head_dim;
-    const auto dim_v = values_.cols() / n_heads;
+    const int n_heads = static_cast<int>(all_keys.cols()) / call.head_dim;
+    const auto dim_v = all_values.cols() / n_heads;
     heads.clear();
     for (int head = 0; head < n_heads; ++head) {
-      heads.push_back(explain(call, keys_.middleCols(head * call.head_dim, call.head_dim),
-                              values_.middleCols(head * dim_v, dim_v), head,
+      heads.push_back(explain(call, all_keys.middleCols(head * call.head_dim, call.head_dim),
+                              all_values.middleCols(head * dim_v, dim_v), head,
                               call.n_heads / n_heads));
       heads.back().layer = keys.layer;
       heads.back().kv_head = head;
