@@ -75,8 +75,9 @@ std::string cause(const Head& layer) {
   const auto [left, what] = std::min<std::pair<double, const char*>>(
       {{layer.kl_first_exact / layer.kl, "the first tokens"},
        {layer.kl_bias_off / layer.kl, "a bias"},
+       {layer.kl_unrotated / layer.kl, "rotation, which spreads what few channels have"},
        {layer.kl / layer.kl_unrotated, "outlier channels, which rotation spreads"}});
-  return left < 0.5 ? what : "neither first tokens nor a bias nor outlier channels alone";
+  return left < 0.5 ? what : "no single cause";
 }
 
 /// Which of the two caches from number `first` on costs more, that with few bits of keys or the

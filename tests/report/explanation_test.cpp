@@ -38,7 +38,7 @@ TEST(Explanation, SaysWhichSideCostsMoreAndWhere) {
       "0.0750).\n"
       "In 1 of 2 layers quantised values change the output of attention more than keys do.\n"
       "Quantised keys disturb attention most in layers 7 (KL 1.50: a bias), 0 (KL 0.750: "
-      "neither first tokens nor a bias nor outlier channels alone).\n");
+      "no single cause).\n");
 }
 
 TEST(Explanation, NamesEachCause) {
@@ -48,6 +48,8 @@ TEST(Explanation, NamesEachCause) {
   EXPECT_NE(verdict(found).find("3 (KL 1.00: the first tokens)"), std::string::npos);
   found.heads[0].kl_unrotated = 8;
   EXPECT_NE(verdict(found).find("3 (KL 1.00: outlier channels, which"), std::string::npos);
+  found.heads[0].kl_unrotated = 0.125;
+  EXPECT_NE(verdict(found).find("3 (KL 1.00: rotation, which"), std::string::npos);
 }
 
 TEST(Explanation, HasARowPerLayerThatIsTheMeanOfItsHeads) {
