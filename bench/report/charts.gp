@@ -54,7 +54,7 @@ if (ARG1 eq "points") {
   stats ARG2 using 2 nooutput
   set logscale y
   set format "%g"
-  set ytics (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+  set ytics (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
   set xrange [0:*]
   set yrange [STATS_min / 2 : STATS_max * 2]
   set offsets 0, graph 0.05, 0, 0
