@@ -47,14 +47,14 @@ if (ARG1 eq "lines") {
   set yrange [0:*]
   set offsets 0, graph 0.03, graph 0.08, 0
   plot for [i = 0:series - 1] ARG2 index i using 1:2:3:4 with yerrorlines \
-         linecolor rgb of(i) linewidth 2 dashtype (look(i) - 1) % 5 + 1 pointtype shape[look(i)] \
+         linecolor rgb of(i) linewidth 2 dashtype 1 + (look(i) - 1) % 5 pointtype shape[look(i)] \
          pointsize 0.7 title columnheader(1)
 }
 if (ARG1 eq "points") {
   stats ARG2 using 2 nooutput
   set logscale y
   set format "%g"
-  set ytics (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+  set ytics (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
   set xrange [0:*]
   set yrange [STATS_min / 2 : STATS_max * 2]
   set offsets 0, graph 0.05, 0, 0

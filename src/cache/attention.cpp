@@ -76,6 +76,8 @@ RowBlock row_block(const Division& d, int row_job) {
           .n_rows = std::min(max_query_rows, d.rows_per_head - first_row)};
 }
 
+}  // namespace
+
 // ALiBi (arXiv 2108.12409): head h of n adds slope(h) · mask; slopes are powers of 2^(−max_bias/n),
 // for the heads beyond the largest power of two the odd powers of its root.
 float alibi_slope(float max_bias, int head, int n_heads) {
@@ -85,8 +87,6 @@ float alibi_slope(float max_bias, int head, int n_heads) {
       head < n ? static_cast<float>(head + 1) : static_cast<float>(2 * (head - n) + 1) / 2.0F;
   return std::exp2(-max_bias / static_cast<float>(n) * steps);
 }
-
-}  // namespace
 
 /// One thread's rows, ready for the kernels. Aligned and reused; about a MiB.
 struct ThreadScratch {

@@ -55,6 +55,9 @@ struct AttentionCall {
   }
 };
 
+/// What the mask is multiplied by for a head.
+float alibi_slope(float max_bias, int head, int n_heads);
+
 /// Working memory of attention for all threads of one backend: a fixed amount per thread, and a
 /// bounded one for the pieces of a long context. Calls that share a Workspace must not overlap.
 class Workspace {

@@ -36,13 +36,7 @@ int run(const CalibrateOptions& options) {
   ProgressBar bar;
   const host::Model model = options.load("KVSPLIT", bar);
   const std::vector<host::Token> tokens = model.tokenize(text);
-  tune::CalibrationCall call;
-  call.model = &model;
-  call.tokens = tokens;
-  call.window = options.context;
-  call.n_windows = n_windows(options, model, tokens.size());
-  call.n_threads = options.threads;
-  call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
+  const tune::CalibrationCall call{comparison(options, model, {}, tokens, bar)};
   const std::vector<PlannedLayer> plan = tune::calibrate(call);
   bar.clear();
   const std::string made = fmt::format(

@@ -31,6 +31,7 @@ void add_launchers(CLI::App& program, int& exit_code, const HandedOn& handed_on)
 void add_bench(CLI::App& program, int& exit_code);
 void add_compare(CLI::App& program, int& exit_code);
 void add_calibrate(CLI::App& program, int& exit_code);
+void add_explain(CLI::App& program, int& exit_code);
 void add_tune(CLI::App& program, int& exit_code);
 void add_perplexity(CLI::App& program, int& exit_code);
 void add_demo(CLI::App& program, int& exit_code);

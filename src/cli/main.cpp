@@ -33,6 +33,7 @@ void add_commands(CLI::App& program, int& exit_code, const cli::HandedOn& handed
   cli::add_demo(program, exit_code);
   cli::add_calibrate(program, exit_code);
   cli::add_tune(program, exit_code);
+  cli::add_explain(program, exit_code);
   cli::add_perplexity(program, exit_code);
   cli::add_bench(program, exit_code);
   cli::add_info(program, exit_code);

@@ -75,7 +75,8 @@ void MeasureOptions::start() const {
 void MeasureOptions::show(report::Records records, const std::string& above,
                           const std::string& text) const {
   fmt::print("{}", text);
-  if (!output.empty()) report::write(output, records, above + text);
+  if (output.empty()) return;
+  report::write(output, report::json(records), report::csv(records), above + text);
 }
 
 void add_model_options(CLI::App& app, ModelOptions& options) {

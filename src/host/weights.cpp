@@ -23,7 +23,7 @@ std::string WeightFile::bytes(const ggml_tensor* tensor) const {
   std::ifstream in(file_, std::ios::binary);
   in.seekg(static_cast<std::streamoff>(offset));
   if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-    throw Error(file_ + ": ends within " + tensor->name);
+    throw Error(file_ + ": truncated or damaged, ends within " + tensor->name);
   }
   return bytes;
 }

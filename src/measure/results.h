@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kvsplit::measure {
 
@@ -46,6 +47,27 @@ struct CacheRecord {
   std::optional<int> prompt_tokens, decode_tokens, speed_rounds;
   std::optional<std::uint64_t> peak_rss_bytes;
   Setting setting;
+};
+
+/// What some bits do to the attention of one KV head where only the keys, or only the values, have
+/// them and no row is exact: means over its query heads and the second half of a window.
+/// docs/results.md says what each field means; the names are those of the keys.
+struct HeadRecord {
+  int layer = 0, kv_head = 0;
+  double kl = 0, kl_unrotated = 0, kl_first_exact = 0, kl_bias_off = 0;  ///< nats
+  double entropy = 0, entropy_change = 0;                                ///< nats
+  double first_share = 0, first_share_quantised = 0;
+  double key_error = 0, key_error_unrotated = 0, value_error = 0, value_error_unrotated = 0;
+  double outlier = 0, bias = 0, first_norm = 0;
+};
+
+/// What is said of why a model's keys and values need their bits.
+struct Explanation {
+  int bits = 0;
+  std::vector<HeadRecord> heads;  ///< by layer, then head
+  /// FP16, then pairs of caches, one with so many bits of keys and one with as many of values:
+  /// without rotation; with it; with first tokens in 8 bits besides; and with the last ones too.
+  std::vector<CacheRecord> caches;
 };
 
 }  // namespace kvsplit::measure

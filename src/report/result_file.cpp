@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "report/json.h"
 
 /// null where nothing was measured.
 template <class Value>
@@ -21,7 +21,6 @@ struct nlohmann::adl_serializer<std::optional<Value>> {
 namespace kvsplit::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using measure::CacheRecord;
 using measure::Rate;
 
@@ -74,23 +73,10 @@ std::string csv_line(const Json& cells) {
   return line + "\n";
 }
 
-std::vector<std::string> keys() {
+std::vector<std::string> keys_of(const Json& object) {
   std::vector<std::string> names;
-  const Json nothing = as_json({});
-  for (const auto& item : nothing.items()) names.push_back(item.key());
+  for (const auto& item : object.items()) names.push_back(item.key());
   return names;
-}
-
-Json json_of(Records records) {
-  Json list = Json::array();
-  for (const CacheRecord& record : records) list.push_back(as_json(record));
-  return list;
-}
-
-std::string csv_of(const Json& list) {
-  std::string text = csv_line(Json(keys()));
-  for (const Json& record : list) text += csv_line(record);
-  return text;
 }
 
 /// Whoever reads the file, whenever, has the old content or the new one.
@@ -110,10 +96,10 @@ void check(const std::string& file, const Json& list) {
   if (list.is_discarded() || !list.is_array()) {
     throw Error(file + ": damaged, expected a list of records: move it away to begin anew");
   }
+  const std::vector<std::string> keys = keys_of(as_json(CacheRecord()));
   for (const Json& record : list) {
     const auto has = [&](const std::string& key) { return record.contains(key); };
-    if (!record.is_object() || record.size() != keys().size() ||
-        !std::ranges::all_of(keys(), has)) {
+    if (!record.is_object() || record.size() != keys.size() || !std::ranges::all_of(keys, has)) {
       throw Error(file + ": records of another version of kvsplit: move it away to begin anew");
     }
   }
@@ -121,9 +107,21 @@ void check(const std::string& file, const Json& list) {
 
 }  // namespace
 
-std::string json(Records records) { return json_of(records).dump(2) + "\n"; }
+Json as_json(Records records) {
+  Json list = Json::array();
+  for (const CacheRecord& record : records) list.push_back(as_json(record));
+  return list;
+}
 
-std::string csv(Records records) { return csv_of(json_of(records)); }
+std::string json(Records records) { return as_json(records).dump(2) + "\n"; }
+
+std::string csv(const Json& list, const Json& nothing) {
+  std::string text = csv_line(Json(keys_of(nothing)));
+  for (const Json& cells : list) text += csv_line(cells);
+  return text;
+}
+
+std::string csv(Records records) { return csv(as_json(records), as_json(CacheRecord())); }
 
 void check_file_name(const std::string& file) {
   for (const std::string ending : {".json", ".csv", ".md"}) {
@@ -132,11 +130,10 @@ void check_file_name(const std::string& file) {
   throw Error(fmt::format("-o {}: expected a name that ends in .json, .csv or .md", file));
 }
 
-void write(const std::string& file, Records records, const std::string& markdown) {
+void write(const std::string& file, const std::string& json, const std::string& csv,
+           const std::string& markdown) {
   check_file_name(file);
-  replace(file, file.ends_with(".md")     ? markdown
-                : file.ends_with(".json") ? json(records)
-                                          : csv(records));
+  replace(file, file.ends_with(".md") ? markdown : file.ends_with(".json") ? json : csv);
 }
 
 struct ResultFile::Content {
@@ -167,6 +164,8 @@ void ResultFile::add(const CacheRecord& record) {
   replace(file_, content_->list.dump(2) + "\n");
 }
 
-void ResultFile::write_csv(const std::string& file) const { replace(file, csv_of(content_->list)); }
+void ResultFile::write_csv(const std::string& file) const {
+  replace(file, csv(content_->list, as_json(CacheRecord())));
+}
 
 }  // namespace kvsplit::report

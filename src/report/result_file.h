@@ -13,9 +13,10 @@ std::string json(Records records);
 /// The same keys as columns, in the same order; empty where nothing was measured.
 std::string csv(Records records);
 
-/// Writes json(), csv() or, to a .md file, `markdown`, as the name ends: what the screen shows.
-/// Error: another ending, or it cannot be written.
-void write(const std::string& file, Records records, const std::string& markdown);
+/// Writes one of them, as the name ends; to a .md file what the screen shows.
+/// Error: another ending, or it cannot be written; what was there is as it was.
+void write(const std::string& file, const std::string& json, const std::string& csv,
+           const std::string& markdown);
 
 /// Error: `file` ends in none of .json, .csv and .md. To be asked before measuring, not after.
 void check_file_name(const std::string& file);

@@ -145,37 +145,16 @@ PlannedHead fit_values(const HeadStatistics& s, const Rows& w, int kv_head) {
   return fit(metric / metric.trace(), 0.5 * (plain + seen), Eigen::VectorXd::Zero(dim), {});
 }
 
-void gather(const CalibrationCall& call, Statistics& statistics) {
-  host::ContextOptions options;
-  options.cache = host::kvsplit_cache(parse_precision("FP16"));
-  options.n_context = options.n_batch = options.n_ubatch = call.window;
-  options.n_outputs = 1;
-  options.n_threads = call.n_threads;
-  host::Context context(*call.model, options);
-  statistics.on = true;
-  for (int i = 0; i < call.n_windows; ++i) {
-    context.clear();
-    const auto window = call.tokens.subspan(static_cast<std::size_t>(i) * call.window, call.window);
-    std::vector<host::Token> tokens(window.begin(), window.end());
-    if (call.model->starts_with_bos()) tokens[0] = call.model->bos();
-    context.decode(tokens, tokens.size() - 1);
-    call.progress("reading", (i + 1.0) / call.n_windows);
-  }
-}
-
 }  // namespace
 
 std::vector<PlannedLayer> calibrate(const CalibrationCall& call) {
   Statistics statistics;
   statistics.frame_cells = call.frame_cells;
-  const std::unique_ptr<Tap, void (*)(Tap*)> removed_at_end(&statistics,
-                                                            [](Tap*) { tap() = nullptr; });
-  tap() = &statistics;
-  gather(call, statistics);
+  read(call, statistics);
   if (statistics.layers.empty())
-    throw Error(call.model->file() + ": no layer that can be calibrated");
+    throw Error(call.packed->file() + ": no layer that can be calibrated");
   std::vector<PlannedLayer> plan(static_cast<std::size_t>(statistics.layers.rbegin()->first) + 1);
-  const host::WeightFile file(call.model->file());
+  const host::WeightFile file(call.packed->file());
   double n_done = 0;
   for (const auto& [index, layer] : statistics.layers) {
     PlannedLayer& planned = plan[static_cast<std::size_t>(index)];

@@ -1,21 +1,7 @@
 #include "tune/statistics.h"
 
-#include <cmath>
-
-#include "base/half.h"
-
 namespace kvsplit::tune {
 namespace {
-
-constexpr int n_sinks = 4;  // tokens at the start of a window that everything looks at
-
-// Rows that lie `stride` bytes apart.
-Eigen::Map<const Rows, 0, Eigen::OuterStride<>> strided(const float* first, Eigen::Index n_rows,
-                                                        Eigen::Index n_columns,
-                                                        std::size_t stride) {
-  const auto apart = static_cast<Eigen::Index>(stride / sizeof(float));
-  return {first, n_rows, n_columns, Eigen::OuterStride<>(apart)};
-}
 
 template <class Sum, class More>
 void add(Sum& sum, const More& more) {
@@ -26,26 +12,15 @@ void add(Sum& sum, const More& more) {
   }
 }
 
-// Softmax over what the mask lets each token see: [n_tokens, n_tokens].
-Rows attention_weights(const Rows& q, const Rows& k, const AttentionCall& call) {
-  Rows p = q * k.transpose();
-  for (Eigen::Index token = 0; token < p.rows(); ++token) {
-    const Half* const mask = call.mask_row(0, 0, static_cast<int>(token));
-    for (Eigen::Index cell = 0; cell < p.cols(); ++cell) {
-      if (mask[cell] == half_minus_infinity) p(token, cell) = -INFINITY;
-    }
-    p.row(token) = (p.row(token).array() - p.row(token).maxCoeff()).exp();
-    p.row(token) /= p.row(token).sum();
-  }
-  return p;
-}
-
 void learn_values(const Rows& k, const Rows& v, const std::vector<Rows>& queries,
-                  const AttentionCall& call, HeadStatistics& head) {
+                  const AttentionCall& call, int first_head, HeadStatistics& head) {
   const Eigen::Index n = k.rows() - n_sinks;
   std::vector<Rows> p;
   p.reserve(queries.size());
-  for (const Rows& q : queries) p.push_back(attention_weights(q, k, call));
+  for (const Rows& q : queries) {
+    const Rows log_p = log_attention(q, k, call, first_head + static_cast<int>(p.size()));
+    p.emplace_back(log_p.leftCols(k.rows()).array().exp());
+  }
   Eigen::VectorXf seen = Eigen::VectorXf::Zero(k.rows());
   const auto n_heads = static_cast<Eigen::Index>(p.size());
   Eigen::MatrixXf products(n_heads, n_heads);
@@ -72,40 +47,28 @@ Rows turned_back(Rows rows, const Rotation& rotation, Eigen::Index position) {
 
 }  // namespace
 
-void Statistics::rows(const NominalRows& cache, const WriteCall& call) {
-  if (!on) return;
-  (cache.side == Side::key ? keys_ : values_) =
-      strided(call.values, std::ssize(call.rows), cache.n_channels, call.row_stride);
-  if (cache.side != Side::key) return;
-  rotation_.reset();
-  if (call.rotation != nullptr) rotation_ = *call.rotation;
-}
-
 // A window begins at position 0, and its frames do where those of a cache would.
 void Statistics::learn_keys(int kv_head, const std::vector<Rows>& queries, LayerStatistics& layer) {
-  const Eigen::Index n = keys_.rows();
+  const Eigen::Index n = all_keys.rows();
   const Eigen::Index frame = frame_cells > 0 && layer.rotation ? frame_cells : n;
   const Rotation rotation = layer.rotation.value_or(Rotation{});
   HeadStatistics& head = layer.heads[static_cast<std::size_t>(kv_head)];
   for (Eigen::Index first = 0; first < n; first += frame) {
     const Eigen::Index begin = std::max<Eigen::Index>(first, n_sinks);
     const Eigen::Index end = std::min(first + frame, n);
-    const Rows own = keys_.block(begin, kv_head * layer.head_dim_k, end - begin, layer.head_dim_k);
-    Rows unrotated = own;
-    for (Eigen::Index i = 0; i < own.rows(); ++i) {
-      unrotated.row(i) = turned_back(own.row(i), rotation, begin + i);
-    }
-    add(head.base_sum, unrotated.colwise().sum().transpose());
+    const Rows own =
+        all_keys.block(begin, kv_head * layer.head_dim_k, end - begin, layer.head_dim_k);
+    add(head.base_sum, turned(own, rotation, begin, -1).colwise().sum().transpose());
     if (head.place_sums.size() == 0) {
       head.place_sums = Eigen::MatrixXf::Zero(frame, own.cols());
       head.n_at_place = Eigen::VectorXf::Zero(frame);
     }
     head.n_at_place.segment(begin - first, own.rows()).array() += 1;
-    const Rows turned = turned_back(own, rotation, first);
-    head.place_sums.middleRows(begin - first, own.rows()) += turned;
-    add(head.kk, turned.transpose() * turned);
-    add(head.k_sum, turned.colwise().sum().transpose());
-    head.n_rows += static_cast<double>(turned.rows());
+    const Rows in_frame = turned_back(own, rotation, first);
+    head.place_sums.middleRows(begin - first, own.rows()) += in_frame;
+    add(head.kk, in_frame.transpose() * in_frame);
+    add(head.k_sum, in_frame.colwise().sum().transpose());
+    head.n_rows += static_cast<double>(in_frame.rows());
     for (const Rows& q : queries) {
       const Rows later = turned_back(q.bottomRows(n - begin), rotation, first);
       add(head.qq, later.transpose() * later);
@@ -115,27 +78,26 @@ void Statistics::learn_keys(int kv_head, const std::vector<Rows>& queries, Layer
 }
 
 void Statistics::attention(const NominalRows& keys, const AttentionCall& call) {
-  if (!on || call.n_tokens <= n_sinks || keys_.rows() != call.n_tokens) return;
+  if (!knows(call)) return;
   LayerStatistics& layer = layers[keys.layer];
   const auto n_kv_heads = static_cast<int>(keys.n_channels / call.head_dim);
   layer.head_dim_k = call.head_dim;
-  layer.rotation = rotation_;
+  layer.rotation = key_rotation;
   layer.softcapped = call.softcap != 0;
   layer.windowed = call.mask_row(0, 0, call.n_tokens - 1)[0] == half_minus_infinity;
-  layer.head_dim_v = static_cast<int>(values_.cols()) / n_kv_heads;
+  layer.head_dim_v = static_cast<int>(all_values.cols()) / n_kv_heads;
   layer.heads.resize(static_cast<std::size_t>(n_kv_heads));
   const int group = call.n_heads / n_kv_heads;
   for (int kv_head = 0; kv_head < n_kv_heads; ++kv_head) {
-    std::vector<Rows> queries;
-    queries.reserve(static_cast<std::size_t>(group));
+    std::vector<Rows> own_queries;
+    own_queries.reserve(static_cast<std::size_t>(group));
     for (int head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      queries.emplace_back(call.scale * strided(call.query(0, head, 0), call.n_tokens,
-                                                call.head_dim, call.q_strides.token));
+      own_queries.push_back(queries(call, head, call.n_tokens));
     }
-    learn_keys(kv_head, queries, layer);
-    learn_values(keys_.middleCols(kv_head * layer.head_dim_k, layer.head_dim_k),
-                 values_.middleCols(kv_head * layer.head_dim_v, layer.head_dim_v), queries, call,
-                 layer.heads[static_cast<std::size_t>(kv_head)]);
+    learn_keys(kv_head, own_queries, layer);
+    learn_values(all_keys.middleCols(kv_head * layer.head_dim_k, layer.head_dim_k),
+                 all_values.middleCols(kv_head * layer.head_dim_v, layer.head_dim_v), own_queries,
+                 call, kv_head * group, layer.heads[static_cast<std::size_t>(kv_head)]);
   }
 }
 

@@ -1,15 +1,12 @@
 #pragma once
 
-#include <Eigen/Dense>
 #include <map>
 #include <optional>
 #include <vector>
 
-#include "cache/hosted_tensor.h"
+#include "tune/reading.h"
 
 namespace kvsplit::tune {
-
-using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// What is learnt of one KV head. Sums over tokens; sinks, which are kept exactly, are left out of
 /// those of keys and values. Keys and queries are turned back by the position of the key's frame.
@@ -34,22 +31,16 @@ struct LayerStatistics {
   std::vector<HeadStatistics> heads;
 };
 
-/// Gathers statistics of windows of text, each decoded in one graph from an empty cache.
-class Statistics : public Tap {
+/// Gathers statistics of what is read.
+class Statistics : public LayerTap {
  public:
-  void rows(const NominalRows& cache, const WriteCall& call) override;
   void attention(const NominalRows& keys, const AttentionCall& call) override;
 
   int frame_cells = 0;
-  /// Off while the host warms up.
-  bool on = false;
   std::map<int, LayerStatistics> layers;
 
  private:
   void learn_keys(int kv_head, const std::vector<Rows>& queries, LayerStatistics& layer);
-
-  Rows keys_, values_;  // of the layer at hand: [n_tokens, n_channels]
-  std::optional<Rotation> rotation_;
 };
 
 }  // namespace kvsplit::tune

@@ -49,6 +49,11 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("bench --kvq K7V4", "no codec of 7 bits");
   expect_refusal("bench --stock q3", "cache type 'q3'");
   expect_refusal("bench -o speed.txt", ".json, .csv or .md");
+  expect_refusal("explain --bits 7", "no codec of 7 bits");
+  expect_refusal("explain --bits 16", "--bits 16");
+  expect_refusal("explain --layers first", "--layers");
+  expect_refusal("explain --kvq K4V4", "--kvq");
+  expect_refusal("explain -o why.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
   expect_refusal("compare -f /no/such/text", "File does not exist: /no/such/text");
   expect_refusal("plan --memory 4X", "--memory");
@@ -72,12 +77,13 @@ TEST(Program, SaysWhatIsWrongWithAModel) {
   expect_refusal("compare -m '" + (folder / "cut.gguf") + "'" + text, "truncated or damaged");
   expect_refusal("perplexity -c 16384" + text, "made for 8192 tokens");
   test::write_file(folder / "short.txt", "Too short a text.");
+  expect_refusal("explain -c 64 --layers 29,30", "layer 30: there is none");
   expect_refusal("perplexity -c 128 -f '" + (folder / "short.txt") + "'", "take a longer text");
 }
 
 TEST(Program, HelpsWithAnExampleForEachCommand) {
-  for (const char* command : {"compare", "run", "chat", "serve", "exec", "demo", "perplexity",
-                              "bench", "info", "plan", "pull"}) {
+  for (const char* command : {"compare", "run", "chat", "serve", "exec", "demo", "explain", "tune",
+                              "perplexity", "bench", "info", "plan", "pull"}) {
     const ProgramResult result = kvsplit(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))
@@ -235,6 +241,29 @@ TEST(Perplexity, WritesARecordPerCacheAndWindow) {
   EXPECT_LT(records[2]["kv_bytes"], records[1]["kv_bytes"]);
   EXPECT_TRUE(records[2]["decode_tps"].is_null());
   EXPECT_TRUE(contains(result.output, "K4V4")) << result.output;
+}
+
+TEST(Explain, WritesHeadsCachesAndAVerdict) {
+  const TestFolder folder;
+  const std::string options = "explain -c 128 --bits 3 --layers 29,0 -o '" + (folder / "out.json");
+  const ProgramResult result = kvsplit(options + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.errors, "") << "progress is for terminals";
+  const auto found = nlohmann::json::parse(test::contents(folder / "out.json"));
+  EXPECT_EQ(found["bits"], 3);
+  ASSERT_EQ(found["heads"].size(), 2U * 3);
+  EXPECT_EQ(found["heads"][5]["layer"], 29);
+  EXPECT_EQ(found["heads"][5]["kv_head"], 2);
+  for (const auto& head : found["heads"]) {
+    for (const auto& item : head.items()) EXPECT_TRUE(item.value().is_number()) << item.key();
+    EXPECT_GT(head["kl_unrotated"], head["kl"]);
+  }
+  std::vector<std::string> caches;
+  for (const auto& cache : found["caches"]) caches.push_back(cache["cache"]);
+  EXPECT_EQ(caches,
+            (std::vector<std::string>{"FP16", "K3V16:rotate=0", "K16V3:rotate=0", "K3V16", "K16V3",
+                                      "K3V8:window=0", "K8V3:window=0", "K3V8", "K8V3"}));
+  EXPECT_TRUE(contains(result.output, found["verdict"])) << result.output;
 }
 
 TEST(Compare, MeasuresEverything) {

@@ -122,12 +122,14 @@ TEST(Records, AreWrittenAsTheNameEnds) {
   const std::vector<CacheRecord> records = {measured()};
   const test::TestFolder folder;
   const std::string file = folder / "records";
-  for (const char* ending : {".json", ".csv", ".md"}) write(file + ending, records, "as shown");
+  for (const char* ending : {".json", ".csv", ".md"}) {
+    write(file + ending, json(records), csv(records), "as shown");
+  }
   EXPECT_EQ(test::contents(file + ".json"), json(records));
   EXPECT_EQ(test::contents(file + ".csv"), csv(records));
   EXPECT_EQ(test::contents(file + ".md"), "as shown");
-  EXPECT_THROW(write(file + ".txt", records, ""), Error);
-  EXPECT_THROW(write("/no/such/folder/x.csv", records, ""), Error);
+  EXPECT_THROW(write(file + ".txt", json(records), "", ""), Error);
+  EXPECT_THROW(write("/no/such/folder/x.csv", "", "", ""), Error);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(Calibrate, APlanOfFourBitsLosesLessThanHalf) {
   const host::Model model(test::demo_model(), "KVSPLIT");
   const std::vector<host::Token> learnt_from = model.tokenize(text("calibration.txt"));
   CalibrationCall call;
-  call.model = &model;
+  call.packed = &model;
   call.tokens = learnt_from;
   call.window = 512;
   call.n_windows = 4;

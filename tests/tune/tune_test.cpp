@@ -74,9 +74,10 @@ TEST_F(Tune, ProcessesShareTheWork) {
 
 TEST_F(Tune, ErrorsAreWeighedByWhatTheyCost) {
   const std::string plan = folder_ / "test.kvplan";
+  CalibrationCall learning{call_};
+  learning.n_windows = 2;
   const auto fingerprint = host::WeightFile(model_->file()).fingerprint();
-  write_plan(plan, {fingerprint, ""},
-             calibrate({.model = &*model_, .tokens = tokens_, .window = 256, .n_windows = 2}));
+  write_plan(plan, {fingerprint, ""}, calibrate(learning));
   const TuneCall call{call_, plan, file_, search, {}};
   const std::vector<PlannedLayer> tuned = tune(call);
   const std::vector<PlannedLayer> before = open_plan(plan)->layers();
