@@ -35,6 +35,7 @@ std::vector<PlannedLayer> tune(const TuneCall& call) {
     }
   }
   std::vector<host::CacheChoice> caches;
+  caches.reserve(parts.size());
   for (const Part& part : parts) caches.push_back(host::kvsplit_cache(part.precision));
   const Losses losses = measure_losses(call.measured, caches, call.losses, call.search, call.share);
   for (const Part& part : parts) {

@@ -1,7 +1,6 @@
 // What explain says of a head beside the same in double precision, written from the definitions:
 // one query, one cell after the other, rows coded by the quantiser alone. On tiny models of
-// families
-// whose attention differs: grouped heads, caps on scores and windows, ALiBi, sinks.
+// families whose attention differs: grouped heads, caps on scores and windows, ALiBi, sinks.
 #include "tune/explain.h"
 
 #include <gtest/gtest.h>
