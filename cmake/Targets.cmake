@@ -77,7 +77,7 @@ endif()
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 kvsplit_library(kvsplit_report report)
-kvsplit_link(kvsplit_report fmt::fmt nlohmann_json::nlohmann_json)
+kvsplit_link(kvsplit_report kvsplit_core fmt::fmt nlohmann_json::nlohmann_json)
 kvsplit_library(kvsplit_app host measure tune cli)
 kvsplit_link(kvsplit_app kvsplit_report kvsplit_plugin kvsplit_llama CLI11::CLI11 fmt::fmt
              nlohmann_json::nlohmann_json)

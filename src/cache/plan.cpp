@@ -1,21 +1,18 @@
 #include "cache/plan.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <mutex>
-#include <queue>
 
 #include "base/error.h"
 #include "base/half.h"
+#include "base/system.h"
+#include "cache/bit_budget.h"
 #include "cache/packed_tensor.h"
-#include "cache/row_image.h"
-#include "codec/group_codec.h"
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -98,64 +95,6 @@ class Reader {
   std::string_view rest_;
 };
 
-// Squared error of a Gaussian of variance 1 in b bits with a scale per 16 numbers, measured.
-constexpr std::array distortion{1.0, 0.36, 0.102, 0.0272, 0.0073, 0.0019, 0.00048, 0.00012, 3e-5};
-constexpr int group_numbers = 16, whole_scale_bits = 8;
-
-// Groups that share a budget.
-struct Sharing {
-  std::vector<float> variances;
-  std::vector<std::size_t> row_of;  // each group's
-  std::vector<long long> room;      // for codes in each row, in bits
-  long long left = 0;               // of the budget
-
-  /// Groups of one row, of which each brings 16 · (bits + 0.5). Short scales need exact rows, so no
-  /// row may take so many bits that those do not fit into its image; if that holds `usual` bits.
-  void add(std::span<const HeadMap> heads, int bits, int usual, bool whole_scales) {
-    const std::size_t before = variances.size();
-    for (const HeadMap& head : heads) {
-      variances.insert(variances.end(), head.variance.begin(), head.variance.end());
-    }
-    const auto n_groups = static_cast<long long>(variances.size() - before);
-    row_of.resize(variances.size(), room.size());
-    const long long beside_exact =
-        8 * RowImage::code_bytes_beside_exact(static_cast<int>(n_groups));
-    const bool limited = !whole_scales && beside_exact >= n_groups * group_numbers * usual;
-    room.push_back(limited ? beside_exact : n_groups * group_numbers * max_coded_bits);
-    left += n_groups * (group_numbers * bits + whole_scale_bits);
-  }
-};
-
-// Gives bits to groups of 16 numbers so that the sum of their squared errors is least: the next bit
-// always goes where it saves most per bit spent (reverse water-filling; error of b bits: D(b) ·
-// σ²). A scale comes with a group's first bit. As a head's variances fall, its groups behind one of
-// 0 bits have 0.
-std::vector<int> share_bits(Sharing groups, bool whole_scales) {
-  std::vector<int> shares(groups.variances.size());
-  // What a bit spent on a group gains, and the group, negative: the first of equals comes first.
-  std::priority_queue<std::pair<double, std::ptrdiff_t>> offers;
-  const int scale_bits = whole_scales ? whole_scale_bits : whole_scale_bits / 2;
-  const auto cost_of_next = [&](int has) { return group_numbers + (has == 0 ? scale_bits : 0); };
-  const auto offer = [&](std::size_t group) {
-    const auto has = static_cast<std::size_t>(shares[group]);
-    if (has + 1 == distortion.size()) return;
-    const double gain = groups.variances[group] * (distortion[has] - distortion[has + 1]);
-    offers.emplace(gain / cost_of_next(shares[group]), -static_cast<std::ptrdiff_t>(group));
-  };
-  for (std::size_t group = 0; group < shares.size(); ++group) offer(group);
-  while (!offers.empty() && groups.left >= group_numbers) {
-    const auto group = static_cast<std::size_t>(-offers.top().second);
-    offers.pop();
-    long long& room = groups.room[groups.row_of[group]];
-    if (cost_of_next(shares[group]) > groups.left || room < group_numbers) continue;
-    groups.left -= cost_of_next(shares[group]);
-    room -= group_numbers;
-    ++shares[group];
-    offer(group);
-  }
-  return shares;
-}
-
 PlannedSide side_of(const HeadMaps& maps) {
   return {maps.head_dim,
           maps.frame_cells,
@@ -179,15 +118,7 @@ void write_plan(const std::string& file, const PlanOrigin& origin,
     put_side(bytes, layer.values);
   }
   put(bytes, fnv1a(bytes));
-  // Whoever reads it meanwhile, or after a crash, has the old plan or the new one.
-  const std::string unfinished = file + ".new";
-  std::ofstream out(unfinished, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out || std::rename(unfinished.c_str(), file.c_str()) != 0) {
-    std::remove(unfinished.c_str());
-    throw Error(file + ": cannot be written");
-  }
+  if (!replace_file(file, bytes)) throw Error(file + ": cannot be written");
 }
 
 CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
@@ -229,7 +160,7 @@ std::vector<int> CalibratedPlan::shares(const HeadMaps& maps, Side side,
   std::vector<int> own;
   if (side == Side::value && !origin_.tuned) {
     for (const HeadMap& head : maps.heads) {
-      Sharing groups;
+      GroupsOfABudget groups;
       groups.add({&head, 1}, budget.v_bits, budget.v_bits, whole_scales);
       std::ranges::copy(share_bits(std::move(groups), whole_scales), std::back_inserter(own));
     }
@@ -237,7 +168,7 @@ std::vector<int> CalibratedPlan::shares(const HeadMaps& maps, Side side,
   }
   const bool shared = origin_.tuned && budget.k_bits < 16 && budget.v_bits < 16;
   const int usual = shared ? (budget.k_bits + budget.v_bits + 1) / 2 : budget.bits(side);
-  Sharing groups;
+  GroupsOfABudget groups;
   std::size_t row = 0;
   for (const Side sharing : {Side::key, Side::value}) {
     if (sharing != side && !shared) continue;
@@ -277,7 +208,7 @@ double expected_error(const RowFormat& format) {
   auto bits = format.group_bits.begin();
   for (const HeadMap& head : format.maps->heads) {
     for (const float variance : head.variance) {
-      error += variance * distortion[static_cast<std::size_t>(*bits++)];
+      error += variance * gaussian_error(*bits++);
     }
   }
   return error;
@@ -295,8 +226,8 @@ std::shared_ptr<const CalibratedPlan> open_plan(const std::string& file) {
 RowFormat plan_format(Precision precision, int layer, Side side, int n_channels,
                       bool host_rotates) {
   if (layer < precision.first_layer || layer > precision.last_layer) precision = {16, 16};
-  const Budget asked{precision.k_bits, precision.v_bits};
-  const int bits = asked.bits(side);
+  Budget budget{precision.k_bits, precision.v_bits};
+  const int bits = budget.bits(side);
   const bool rotate = precision.rotate && !host_rotates && bits != 16;
   RowFormat format =
       uniform_format(n_channels, bits, rotate ? TransformKind::hadamard : TransformKind::identity);
@@ -304,9 +235,10 @@ RowFormat plan_format(Precision precision, int layer, Side side, int n_channels,
   if (!precision.plan.empty() && bits != 16) {
     const auto plan = open_plan(precision.plan);
     // Sides that share a budget are alike.
-    if (plan->origin().tuned)
-      exact = has_exact_rows(precision) && asked.k_bits + asked.v_bits <= 2 * most_inexact_bits;
-    const Budget budget{asked.k_bits, asked.v_bits, !exact || precision.sinks == 0};
+    if (plan->origin().tuned) {
+      exact = has_exact_rows(precision) && budget.k_bits + budget.v_bits <= 2 * most_inexact_bits;
+    }
+    budget.whole_scales = !exact || precision.sinks == 0;
     const auto planned = plan->format(layer, side, n_channels, budget);
     if (planned) format = *planned;
   }

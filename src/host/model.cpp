@@ -7,11 +7,11 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "cache/plan.h"
 #include "host/backend.h"
 #include "host/weights.h"
@@ -54,15 +54,12 @@ fs::path plan_beside(const std::string& model_file) {
 
 /// As scripts/common.sh finds the folder.
 fs::path plan_in_cache(const std::string& model_file) {
-  const auto variable = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return fs::path(value == nullptr ? "" : value);
-  };
+  const fs::path home = environment("HOME");
 #ifdef __APPLE__
-  const fs::path folder = variable("HOME") / "Library/Caches";
+  const fs::path folder = home / "Library/Caches";
 #else
-  fs::path folder = variable("XDG_CACHE_HOME");
-  if (folder.empty()) folder = variable("HOME") / ".cache";
+  const std::string named = environment("XDG_CACHE_HOME");
+  const fs::path folder = named.empty() ? home / ".cache" : fs::path(named);
 #endif
   return folder / "kvsplit/plans" /
          fmt::format("{:016x}.kvplan", WeightFile(model_file).fingerprint());
@@ -139,10 +136,10 @@ std::vector<Token> Model::tokenize(std::string_view text) const {
 }
 
 std::string find_plan(const std::string& model_file) {
-  for (const fs::path& plan : {plan_beside(model_file), plan_in_cache(model_file)}) {
-    if (fs::exists(plan)) return plan;
-  }
-  return "";
+  const fs::path beside = plan_beside(model_file);
+  if (fs::exists(beside)) return beside;
+  const fs::path in_cache = plan_in_cache(model_file);  // which reads all vectors of the model
+  return fs::exists(in_cache) ? in_cache.string() : "";
 }
 
 std::string place_for_plan(const std::string& model_file) {

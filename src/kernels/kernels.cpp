@@ -1,8 +1,8 @@
 #include <array>
-#include <cstdlib>
 #include <string>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "kernels/attend.h"
 
 namespace kvsplit {
@@ -18,8 +18,7 @@ constexpr std::array tables {
 };
 
 const KernelTable& choose() {
-  const char* const variable = std::getenv("KVSPLIT_ISA");
-  const std::string forced = variable == nullptr ? "" : variable;
+  const std::string forced = environment("KVSPLIT_ISA");
   std::string names;
   for (const KernelTable* table : tables) {
     const bool is_forced = forced == table->name;

@@ -2,11 +2,11 @@
 
 #include <ggml-impl.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/shared.h"
+#include "base/system.h"
 #include "kernels/attend.h"
 #include "plugin/plugin.h"
 
@@ -24,8 +24,8 @@ void log(ggml_log_level level, const std::string& line) {
 
 // That is how the program that started a host learns what the plugin in it did.
 void append_event(const Json& event) {
-  const char* const path = std::getenv("KVSPLIT_REPORT");
-  if (path == nullptr || *path == '\0') return;
+  const std::string path = environment("KVSPLIT_REPORT");
+  if (path.empty()) return;
   // One write: several processes may share the file.
   std::ofstream(path, std::ios::app)
       << event.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -34,8 +34,8 @@ void append_event(const Json& event) {
 }  // namespace
 
 void start() {
-  const char* const text = std::getenv("KVSPLIT");
-  if (text != nullptr && *text != '\0' && !chosen_precision()) set_precision(parse_precision(text));
+  const std::string text = environment("KVSPLIT");
+  if (!text.empty() && !chosen_precision()) set_precision(parse_precision(text));
   // A wrong $KVSPLIT_ISA is refused here, not within a graph.
   append_event({{"event", "loaded"},
                 {"version", build_config::version},

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "report/json.h"
 
 /// null where nothing was measured.
@@ -79,16 +79,8 @@ std::vector<std::string> keys_of(const Json& object) {
   return names;
 }
 
-/// Whoever reads the file, whenever, has the old content or the new one.
-void replace(const std::string& file, const std::string& content) {
-  const std::string unfinished = file + ".new";
-  std::ofstream stream(unfinished, std::ios::binary);
-  stream << content;
-  stream.close();
-  if (!stream || std::rename(unfinished.c_str(), file.c_str()) != 0) {
-    std::remove(unfinished.c_str());
-    throw Error(fmt::format("-o {}: cannot be written", file));
-  }
+void save(const std::string& file, const std::string& content) {
+  if (!replace_file(file, content)) throw Error(fmt::format("-o {}: cannot be written", file));
 }
 
 /// Error: no list of records with our keys.
@@ -133,7 +125,7 @@ void check_file_name(const std::string& file) {
 void write(const std::string& file, const std::string& json, const std::string& csv,
            const std::string& markdown) {
   check_file_name(file);
-  replace(file, file.ends_with(".md") ? markdown : file.ends_with(".json") ? json : csv);
+  save(file, file.ends_with(".md") ? markdown : file.ends_with(".json") ? json : csv);
 }
 
 struct ResultFile::Content {
@@ -161,11 +153,11 @@ bool ResultFile::has(const CacheRecord& record) const {
 
 void ResultFile::add(const CacheRecord& record) {
   content_->list.push_back(as_json(record));
-  replace(file_, content_->list.dump(2) + "\n");
+  save(file_, content_->list.dump(2) + "\n");
 }
 
 void ResultFile::write_csv(const std::string& file) const {
-  replace(file, csv(content_->list, as_json(CacheRecord())));
+  save(file, csv(content_->list, as_json(CacheRecord())));
 }
 
 }  // namespace kvsplit::report

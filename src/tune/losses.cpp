@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/system.h"
 
 namespace kvsplit::tune {
 namespace {
@@ -15,8 +16,8 @@ namespace {
 constexpr std::size_t at_once = 8;  // caches measured beside one of 16 bits
 
 int number_in(const char* variable, int usual) {
-  const char* const text = std::getenv(variable);
-  return text == nullptr ? usual : std::atoi(text);  // NOLINT(cert-err34-c): set by a program
+  const std::string text = environment(variable);
+  return text.empty() ? usual : std::stoi(text);
 }
 
 // A line each: a number, a space, a name. A process that was killed may have left half a line; what

@@ -10,6 +10,7 @@
 #include "codec/tile_layout.h"
 #include "support/cache_fixture.h"
 #include "support/formats.h"
+#include "support/planned_format.h"
 
 namespace kvsplit {
 namespace {
@@ -54,7 +55,30 @@ Bytes sealed(const RowFormat& any_format, std::size_t nominal_bytes, unsigned se
 /// Nominal rows with room for a trailer, with some bytes left, and with none at all.
 std::vector<std::size_t> nominal_sizes(const RowFormat& format) {
   const std::size_t raw = raw_bytes(format);
-  return {raw, raw + 1, raw + 15, raw + 16, raw + 17, raw + 200};
+  return {raw, raw + 1, raw + 7, raw + 8, raw + 9, raw + 15, raw + 16, raw + 17, raw + 200};
+}
+
+// A plan gives a row no more bits than that: with them it has room for its exact form and a trailer
+// in an f16 row, with 8 bytes more it has not.
+TEST(RowImage, SaysHowManyBitsExactFormsLeave) {
+  for (const int n_groups : {8, 12, 16, 64}) {
+    RowFormat format = uniform_format(n_groups * group_channels, 1, TransformKind::identity);
+    const auto maps =
+        test::planned_format({.head_dim = 64, .n_heads = n_groups / 4, .frame_cells = 64});
+    format.maps = maps.maps;
+    format.sinks = 4;
+    format.exact_saved = true;
+    int left = RowImage::code_bytes_beside_exact(n_groups) * 8 / group_channels - n_groups;
+    for (int& bits : format.group_bits) {
+      const int more = std::min(left, 7);
+      bits += more;
+      left -= more;
+    }
+    const std::size_t f16_bytes = 2 * format.n_channels();
+    EXPECT_EQ(RowImage::mark_for(format, f16_bytes), RowImage::Mark::trailer) << n_groups;
+    ++*std::ranges::find_if(format.group_bits, [](int bits) { return bits < 8; });
+    EXPECT_NE(RowImage::mark_for(format, f16_bytes), RowImage::Mark::trailer) << n_groups;
+  }
 }
 
 TEST(RowImage, WhatIsSealedIsOpenedWithoutLoss) {
