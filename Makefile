@@ -17,7 +17,7 @@ help: ## this list
 
 run: build ## build all, get the demo model and its plan, and compare cache precisions on it
 	@$(program) pull
-	@model=$$($(program) pull --path); head -c 7 "$${model%.gguf}.kvplan" 2>&- | grep -q kvplan2 || $(program) calibrate
+	@$(program) info --kvq auto >/dev/null 2>&1 || $(program) calibrate
 	@$(program) compare -m "$$($(program) pull --path)" -f $(text)
 
 build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not there yet

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "cli/paths.h"
+#include "base/system.h"
 
 namespace kvsplit::cli {
 namespace {

@@ -31,18 +31,14 @@ void add_options(CLI::App& app, CalibrateOptions& options) {
 int run(const CalibrateOptions& options) {
   const std::string file =
       options.plan.empty() ? host::place_for_plan(model_file(options.model)) : options.plan;
-  options.start();
-  const std::string text = read_text(options.text);
-  ProgressBar bar;
-  const host::Model model = options.load("KVSPLIT", bar);
-  const std::vector<host::Token> tokens = model.tokenize(text);
-  const tune::CalibrationCall call{comparison(options, model, {}, tokens, bar)};
+  LoadedText loaded(options);
+  const tune::CalibrationCall call{comparison(options, {}, loaded)};
   const std::vector<PlannedLayer> plan = tune::calibrate(call);
-  bar.clear();
+  loaded.bar.clear();
   const std::string made = fmt::format(
       "kvsplit {}, {} windows of {} tokens of {} ({:016x}), frames of {}", build_config::version,
-      call.n_windows, call.window, options.text, fnv1a(text), call.frame_cells);
-  write_plan(file, {host::WeightFile(model.file()).fingerprint(), made}, plan);
+      call.n_windows, call.window, options.text, fnv1a(loaded.text), call.frame_cells);
+  write_plan(file, {host::WeightFile(loaded.model.file()).fingerprint(), made}, plan);
   fmt::print("{}: plan of {} layers, for --kvq {}\n", file, plan.size(),
              options.plan.empty() ? "auto, K4V4:plan=auto …" : "K4V4:plan=" + file);
   return 0;

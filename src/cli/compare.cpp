@@ -48,9 +48,8 @@ Caches caches(const CompareOptions& options) {
     return beside(host::parse_stock_cache("f16/f16"), stock_caches(stock));
   }
   if (stock.empty()) stock = {"f16/f16", "q8_0/q4_0", "q4_0/q4_0"};
-  std::vector<std::string> usual = {"K8V8", "K8V4", "K4V8", "K4V4"};
-  if (!host::find_plan(model_file(options.model)).empty()) usual.emplace_back("K4V4:plan=auto");
-  return beside(host::kvsplit_cache({16, 16}), options.packed.caches(usual), stock_caches(stock));
+  return beside(host::kvsplit_cache({16, 16}),
+                options.caches_and_plan({"K8V8", "K8V4", "K4V8", "K4V4"}), stock_caches(stock));
 }
 
 std::string heading(const host::Model& model, const measure::ComparisonCall& call,

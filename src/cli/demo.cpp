@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/child.h"
 #include "cli/command.h"
 #include "cli/launch.h"
@@ -64,9 +65,8 @@ struct Server {
 Server start(const DemoOptions& options, const host::CacheChoice& cache, int port,
              const TemporaryFolder& folder) {
   const std::string number = std::to_string(port), report = folder / number;
-  const Precision precision = host::with_plan(cache.precision, options.model);
-  setenv("KVSPLIT", to_string(precision).c_str(), 1);
-  setenv("KVSPLIT_REPORT", report.c_str(), 1);
+  set_plugin_environment(report);
+  set_precision(cache.precision, options.model);
   const std::string n_tokens = std::to_string(options.context);
   const std::string n_threads = std::to_string(options.threads);
   LaunchOptions call;
@@ -104,8 +104,8 @@ void write_config(const std::string& folder, const DemoOptions& options,
     cache["precision"] = server.name;  // without the place of a plan's file
     config["servers"].push_back({{"name", server.name}, {"port", server.port}, {"cache", cache}});
   }
-  std::ofstream(folder + "/config") << config.dump();
-  fs::rename(folder + "/config", folder + "/config.json");  // never half a file
+  const std::string file = folder + "/config.json";
+  if (!replace_file(file, config.dump())) throw Error(file + ": cannot be written");
 }
 
 /// Waits until `done`. The exit code where that is the end: we were asked to, or a server ended.
@@ -136,7 +136,6 @@ int run(DemoOptions options) {
   const int port = free_port(options.host, options.port);
   int next = port;  // which may be found free once more
   while (next == port) next = free_port(options.host, options.port == 0 ? 0 : port + 1);
-  setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
   // Not in their arguments, which all users of the machine can see.
   if (!options.key.empty()) setenv("LLAMA_API_KEY", options.key.c_str(), 1);
   // No other site that is open in the browser may ask them.

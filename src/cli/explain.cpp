@@ -39,15 +39,11 @@ Caches caches_with(int bits) {
 
 int run(const ExplainOptions& options) {
   const Caches caches = caches_with(options.bits);
-  options.start();
-  const std::string text = read_text(options.text);
-  ProgressBar bar;
-  const host::Model model = options.load("KVSPLIT", bar);
-  const std::vector<host::Token> tokens = model.tokenize(text);
-  const measure::ComparisonCall call = comparison(options, model, caches, tokens, bar);
+  LoadedText loaded(options);
+  const measure::ComparisonCall call = comparison(options, caches, loaded);
   const measure::Explanation found{options.bits, tune::explain(call, options.bits, options.layers),
                                    measure::compare_caches(call)};
-  bar.clear();
+  loaded.bar.clear();
   const std::string shown = report::text(found);
   fmt::print("{}", shown);
   if (options.output.empty()) return 0;

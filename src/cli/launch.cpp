@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/arguments.h"
 #include "cli/child.h"
 #include "cli/command.h"
@@ -53,18 +54,10 @@ int launch(const std::string& program, const LaunchOptions& options) {
   const std::string name = fs::path(program).filename();
   // Before GGML_BACKEND_PATH is set: it may start llama.cpp here, which has the plugin within.
   const Strings arguments = with_plugin_arguments(name, options);
-  setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
-  setenv("KVSPLIT_REPORT", report.c_str(), 1);
+  set_plugin_environment(report);
   setenv("PATH", (environment("PATH") + ":" + llama_folder().string()).c_str(), 1);
   if (!caches.empty()) {
-    Precision precision = caches[0].precision;
-    const auto model = given(options.arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL");
-    if (model) precision = host::with_plan(precision, *model);
-    const std::string danger =
-        model && exists(fs::path(*model)) ? host::danger(precision, *model) : "";
-    if (!danger.empty()) fmt::print(stderr, "kvsplit: warning: {}\n", danger);
-    if (precision.plan == "auto") throw Error("plan=auto: of which model is said by -m FILE");
-    setenv("KVSPLIT", to_string(precision).c_str(), 1);
+    set_precision(caches[0].precision, given(arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL"));
   }
   const int exit_code = run_child(program, arguments);
   if (!given(options.arguments, {"-h", "--help", "--version", "--list-devices"})) {
@@ -88,6 +81,20 @@ int run(ToolOptions options) {
 }
 
 }  // namespace
+
+void set_plugin_environment(const std::string& report) {
+  setenv("GGML_BACKEND_PATH", plugin_file().c_str(), 1);
+  setenv("KVSPLIT_REPORT", report.c_str(), 1);
+}
+
+void set_precision(Precision precision, const std::optional<std::string>& model) {
+  if (model) precision = host::with_plan(precision, *model);
+  if (precision.plan == "auto") throw Error("plan=auto: of which model is said by -m FILE");
+  const std::string danger =
+      model && exists(fs::path(*model)) ? host::danger(precision, *model) : "";
+  if (!danger.empty()) fmt::print(stderr, "kvsplit: warning: {}\n", danger);
+  setenv("KVSPLIT", to_string(precision).c_str(), 1);
+}
 
 std::string llama_tool(const std::string& name) {
   const fs::path program = llama_folder() / name;

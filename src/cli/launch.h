@@ -10,6 +10,13 @@ namespace kvsplit::cli {
 /// The file of a program of llama.cpp; where it is missing in a build of ours, it is built first.
 std::string llama_tool(const std::string& name);
 
+/// Programs started from now on load the plugin, which reports to this file.
+void set_plugin_environment(const std::string& report);
+
+/// … and pack with this precision, with the model's plan where it says plan=auto. Warns where it
+/// would wreck the model. Error: there is no such plan, or it is for another model.
+void set_precision(Precision precision, const std::optional<std::string>& model);
+
 /// What exec, run, chat and serve take.
 struct LaunchOptions {
   PrecisionOptions precision;          ///< at most one

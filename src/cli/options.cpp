@@ -56,6 +56,11 @@ CLI::Option* add_count(CLI::App& app, const std::string& name, int& count, int l
   return option->check(CLI::Range(least, most));
 }
 
+Caches ModelOptions::caches_and_plan(std::vector<std::string> usual) const {
+  if (!host::find_plan(model_file(model)).empty()) usual.emplace_back("K4V4:plan=auto");
+  return packed.caches(usual);
+}
+
 host::Model ModelOptions::load(const std::string& device, ProgressBar& bar) const {
   return {model_file(model), device, [&](double done) { bar.show("loading", done); },
           as_f32 ? host::ModelForm::as_f32 : host::ModelForm::as_it_is};
@@ -143,6 +148,16 @@ measure::ComparisonCall comparison(const TextOptions& options, const host::Model
   call.progress = [&](const std::string& what, double done) { bar.show(what, done); };
   return call;
 }
+
+measure::ComparisonCall comparison(const TextOptions& options, const Caches& caches,
+                                   LoadedText& loaded) {
+  return comparison(options, loaded.model, caches, loaded.tokens, loaded.bar);
+}
+
+LoadedText::LoadedText(const TextOptions& options)
+    : text((options.start(), read_text(options.text))),
+      model(options.load("KVSPLIT", bar)),
+      tokens(model.tokenize(text)) {}
 
 std::string read_text(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);

@@ -52,6 +52,9 @@ struct ModelOptions {
   bool verbose = false, as_f32 = false;
   PrecisionOptions packed;
 
+  /// The caches asked for, or `usual`, which the model's plan joins at four bits if there is one.
+  Caches caches_and_plan(std::vector<std::string> usual) const;
+
   /// Loads it onto a device, with the bar on screen until the caller clears it.
   host::Model load(const std::string& device, ProgressBar& bar) const;
 };
@@ -81,6 +84,21 @@ struct TextOptions : MeasureOptions {
 void add_text_options(CLI::App& app, TextOptions& options);
 void add_window_options(CLI::App& app, TextOptions& options);  ///< -c and --chunks
 
+/// Error: `file` is empty or cannot be read. One line break at its end is dropped, as llama.cpp
+/// does with -f.
+std::string read_text(const std::string& file);
+
+/// What most commands that measure on a text begin with: llama.cpp is started, the text read, the
+/// model loaded onto KVSPLIT, with a bar on screen.
+struct LoadedText {
+  explicit LoadedText(const TextOptions& options);
+
+  std::string text;
+  ProgressBar bar;
+  host::Model model;
+  std::vector<host::Token> tokens;
+};
+
 /// How many windows are taken of a text of so many tokens. Error: a window is longer than the
 /// model's context, or than the text.
 int n_windows(const TextOptions& options, const host::Model& model, std::size_t n_tokens);
@@ -89,9 +107,7 @@ int n_windows(const TextOptions& options, const host::Model& model, std::size_t 
 measure::ComparisonCall comparison(const TextOptions& options, const host::Model& model,
                                    const Caches& caches, std::span<const host::Token> tokens,
                                    ProgressBar& bar);
-
-/// Error: `file` is empty or cannot be read. One line break at its end is dropped, as llama.cpp
-/// does with -f.
-std::string read_text(const std::string& file);
+measure::ComparisonCall comparison(const TextOptions& options, const Caches& caches,
+                                   LoadedText& loaded);
 
 }  // namespace kvsplit::cli

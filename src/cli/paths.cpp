@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "kvsplit_build_config.h"
 
 namespace kvsplit::cli {
@@ -29,11 +30,6 @@ fs::path place(const std::string& installed, const fs::path& built) {
 }
 
 }  // namespace
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 fs::path llama_folder() {
   const std::string named = environment("KVSPLIT_LLAMA_BIN");

@@ -33,7 +33,4 @@ class TemporaryFolder {
   std::string path_;
 };
 
-/// $NAME, or "" where it is not set.
-std::string environment(const char* name);
-
 }  // namespace kvsplit::cli

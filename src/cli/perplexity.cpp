@@ -13,13 +13,9 @@ void add_options(CLI::App& app, PerplexityOptions& options) {
 
 int run(const PerplexityOptions& options) {
   const Caches caches = beside(host::kvsplit_cache({16, 16}), options.packed.caches({"K8V4"}));
-  options.start();
-  const std::string text = read_text(options.text);
-  ProgressBar bar;
-  const host::Model model = options.load("KVSPLIT", bar);
-  const std::vector<host::Token> tokens = model.tokenize(text);
-  const auto records = measure::compare_caches(comparison(options, model, caches, tokens, bar));
-  bar.clear();
+  LoadedText loaded(options);
+  const auto records = measure::compare_caches(comparison(options, caches, loaded));
+  loaded.bar.clear();
   const std::string legend = report::damage_legend(records);
   options.show(records, "", report::table(records).text() + (legend.empty() ? "" : "\n" + legend));
   return 0;

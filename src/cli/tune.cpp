@@ -4,12 +4,11 @@
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "host/weights.h"
 #include "kvsplit_build_config.h"
 
 namespace kvsplit::cli {
@@ -69,89 +68,82 @@ Caches pairs_with(const std::string& plan) {
   return caches;
 }
 
-/// Which of the pairs is asked for: what each cost and lost with the tuned plan.
-std::size_t choose(const TuneOptions& options, report::Records tuned) {
+/// Which of the pairs is asked for, by what each took and lost with the tuned plan: the largest
+/// that fits, or the smallest that is good enough.
+std::optional<std::size_t> choose(const TuneOptions& options, report::Records tuned) {
   const auto suits = [&](const measure::CacheRecord& record) {
     if (options.memory) return *record.kv_bytes <= *options.memory;
     if (options.bits) return record.k_bits + record.v_bits <= 2 * *options.bits;
     return *record.kl_mean <= options.max_kl.value_or(report::unnoticed_kl);
   };
-  // The largest that fits, or the smallest that is good enough.
   const bool fits = options.memory || options.bits;
   std::optional<std::size_t> chosen;
   for (std::size_t i = 0; i < tuned.size(); ++i) {
     if (suits(tuned[i]) && (fits || !chosen)) chosen = i;
   }
-  if (!chosen)
-    throw Error("none of the caches above is what was asked for: the plan stays as it was");
-  return *chosen;
+  return chosen;
 }
 
-std::string plan_to_tune(const TuneOptions& options, const std::string& model) {
+tune::TuneCall tune_call(const TuneOptions& options, LoadedText& loaded) {
+  tune::TuneCall call;
+  call.measured = comparison(options, {}, loaded);
   Precision precision;
   precision.plan = options.plan.empty() ? "auto" : options.plan;
-  return host::with_plan(precision, model).plan;
-}
-
-tune::TuneCall tune_call(const TuneOptions& options, const host::Model& model,
-                         const std::string& text, std::span<const host::Token> tokens,
-                         ProgressBar& bar) {
-  tune::TuneCall call;
-  call.measured = comparison(options, model, {}, tokens, bar);
-  call.plan = plan_to_tune(options, model.file());
+  call.plan = host::with_plan(precision, loaded.model.file()).plan;
   call.losses = call.plan + ".losses";
-  call.search =
-      fmt::format("kvsplit {}: {:016x}, {} windows of {}, {}", build_config::version, fnv1a(text),
-                  call.measured.n_windows, options.context, open_plan(call.plan)->origin().made);
+  call.search = fmt::format("kvsplit {}: {:016x}, {} windows of {}, {}", build_config::version,
+                            fnv1a(loaded.text), call.measured.n_windows, options.context,
+                            open_plan(call.plan)->origin().made);
   call.share = tune::share_of_environment();
   return call;
 }
 
 /// Pairs with the plan as it was, then with the tuned one, on the text to check on.
-std::vector<measure::CacheRecord> check(const TuneOptions& options, const host::Model& model,
-                                        const std::string& plan, const std::string& tuned,
-                                        ProgressBar& bar) {
-  TuneOptions on_check = options;
-  on_check.text = options.check;
-  const std::vector<host::Token> tokens = model.tokenize(read_text(options.check));
+std::vector<measure::CacheRecord> check(TuneOptions options, LoadedText& loaded,
+                                        const std::string& plan, const std::string& tuned) {
+  options.text = options.check;
+  const std::vector<host::Token> tokens = loaded.model.tokenize(read_text(options.check));
   const Caches caches = beside(host::kvsplit_cache({16, 16}), pairs_with(plan), pairs_with(tuned));
-  measure::ComparisonCall call = comparison(on_check, model, caches, tokens, bar);
-  call.size_context = options.memory_context.value_or(model.n_context());
-  return measure::compare_caches(call);
+  measure::ComparisonCall call = comparison(options, loaded.model, caches, tokens, loaded.bar);
+  call.size_context = options.memory_context.value_or(loaded.model.n_context());
+  auto records = measure::compare_caches(call);
+  loaded.bar.clear();
+  return records;
+}
+
+/// Says what tuning gained for the pair that is asked for: whether it did, and the pair's name.
+std::pair<bool, std::string> verdict(const TuneOptions& options, report::Records records) {
+  const auto chosen = choose(options, records.last(pairs.size()));
+  if (!chosen)
+    throw Error("none of the caches above is what was asked for, the plan stays as it was");
+  const measure::CacheRecord& before = records[1 + *chosen];
+  const measure::CacheRecord& after = records[1 + pairs.size() + *chosen];
+  const std::string name = fmt::format("K{}V{}", after.k_bits, after.v_bits);
+  fmt::print("\n{}: KL {} tuned, {} before, on a text that neither has seen.\n", name,
+             report::significant(*after.kl_mean), report::significant(*before.kl_mean));
+  return {*after.kl_mean < *before.kl_mean, name};
 }
 
 int run(TuneOptions options) {
   options.as_f32 = !options.as_it_is;
-  options.start();
-  const std::string text = read_text(options.text);
-  ProgressBar bar;
-  const host::Model model = options.load("KVSPLIT", bar);
-  const std::vector<host::Token> tokens = model.tokenize(text);
-  const tune::TuneCall call = tune_call(options, model, text, tokens, bar);
+  LoadedText loaded(options);
+  const tune::TuneCall call = tune_call(options, loaded);
   const std::vector<PlannedLayer> layers = tune::tune(call);
   if (call.share.process > 0) return 0;
 
-  const std::string tuned = call.plan + ".tuned";
   PlanOrigin origin = open_plan(call.plan)->origin();
   origin.tuned = true;
-  origin.made += fmt::format("; tuned on {} ({:016x})", options.text, fnv1a(text));
-  write_plan(tuned, origin, layers);
-  const auto records = check(options, model, call.plan, tuned, bar);
-  bar.clear();
+  origin.made += fmt::format("; tuned on {} ({:016x})", options.text, fnv1a(loaded.text));
+  const TemporaryFolder folder;
+  write_plan(folder / "tuned", origin, layers);
+  const auto records = check(options, loaded, call.plan, folder / "tuned");
   options.show(records, "", report::table(records).text());
-  const std::size_t chosen = choose(options, std::span(records).last(pairs.size()));
-  const measure::CacheRecord& before = records[1 + chosen];
-  const measure::CacheRecord& after = records[1 + pairs.size() + chosen];
-  const bool is_better = *after.kl_mean < *before.kl_mean;
-  const std::string name = fmt::format("K{}V{}", after.k_bits, after.v_bits);
-  fmt::print("\n{}: KL {} tuned, {} before, on a text that neither has seen.\n", name,
-             report::significant(*after.kl_mean), report::significant(*before.kl_mean));
+  const auto [is_better, name] = verdict(options, records);
   if (is_better) {
-    std::filesystem::rename(tuned, call.plan);
+    write_plan(call.plan, origin, layers);
     fmt::print("{} is tuned now: --kvq {}:plan={}\n", call.plan, name,
                options.plan.empty() ? "auto" : options.plan);
   } else {
-    std::remove(tuned.c_str());
     fmt::print("{} stays as it was.\n", call.plan);
   }
   std::remove(call.losses.c_str());
