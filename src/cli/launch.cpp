@@ -90,8 +90,7 @@ void set_plugin_environment(const std::string& report) {
 void set_precision(Precision precision, const std::optional<std::string>& model) {
   if (model) precision = host::with_plan(precision, *model);
   if (precision.plan == "auto") throw Error("plan=auto: of which model is said by -m FILE");
-  const std::string danger =
-      model && exists(fs::path(*model)) ? host::danger(precision, *model) : "";
+  const std::string danger = model ? host::danger(precision, *model) : "";
   if (!danger.empty()) fmt::print(stderr, "kvsplit: warning: {}\n", danger);
   setenv("KVSPLIT", to_string(precision).c_str(), 1);
 }

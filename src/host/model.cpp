@@ -65,6 +65,20 @@ fs::path plan_in_cache(const std::string& model_file) {
          fmt::format("{:016x}.kvplan", WeightFile(model_file).fingerprint());
 }
 
+/// 0 also of what is no model: whoever loads it says so better.
+float largest_key_bias(const std::string& model_file) try {
+  if (!fs::exists(model_file)) return 0;
+  const WeightFile file(model_file);
+  float largest = 0;
+  for (int layer = 0;; ++layer) {
+    const Weights biases = file.read(fmt::format("blk.{}.attn_k.bias", layer));
+    if (biases.numbers.empty()) return largest;
+    for (const float bias : biases.numbers) largest = std::max(largest, std::abs(bias));
+  }
+} catch (const Error&) {
+  return 0;
+}
+
 }  // namespace
 
 Model::Model(const std::string& file, const std::string& device,
@@ -171,13 +185,7 @@ std::string danger(const Precision& precision, const std::string& model_file) {
   constexpr int enough_bits = 8;
   constexpr float large = 20;
   if (!precision.plan.empty() || precision.k_bits >= enough_bits) return "";
-  const WeightFile file(model_file);
-  float largest = 0;
-  for (int layer = 0;; ++layer) {
-    const Weights biases = file.read(fmt::format("blk.{}.attn_k.bias", layer));
-    if (biases.numbers.empty()) break;
-    for (const float bias : biases.numbers) largest = std::max(largest, std::abs(bias));
-  }
+  const float largest = largest_key_bias(model_file);
   if (largest < large) return "";
   return fmt::format(
       "{}: keys with biases up to {:.0f}, which {} bits without a plan can destroy: "

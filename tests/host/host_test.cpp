@@ -269,6 +269,9 @@ TEST(ModelPlan, FewBitsWithoutItAreCalledDangerousWhereKeysHaveLargeBiases) {
             "kvsplit calibrate -m " +
                 file + ", then --kvq auto");
   EXPECT_EQ(danger(parse_precision("K8V4"), file), "");
+  test::write_file(file, "this is not a model");
+  EXPECT_EQ(danger(parse_precision("K4V4"), file), "") << "who loads it says what is wrong";
+  EXPECT_EQ(danger(parse_precision("K4V4"), folder / "missing.gguf"), "");
   EXPECT_EQ(danger(parse_precision("K4V4:plan=a.kvplan"), file), "");
 }
 
