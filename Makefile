@@ -53,10 +53,13 @@ test-arm-programs: ## stock llama.cpp programs with the plugin for arm64, in qem
 test-python: ## the Python package in llama-cpp-python, built once of its source (~10 min, then 1)
 	@scripts/test-python
 
+# LABEL='unit|plugin' needs no more than these rooms' tests.
+rooms = $(if $(filter .,$(LABEL)),,$(patsubst unit_test,unit_tests,$(patsubst %,%_test,$(subst |, ,$(LABEL)))))
+
 asan tsan: ## the tests under the address and undefined-behaviour, or the thread sanitizer
 	@scripts/setup build
 	@scripts/llama-cpp libs
-	@scripts/build $@ $(if $(filter unit,$(LABEL)),unit_tests)
+	@scripts/build $@ $(rooms)
 	@ctest --preset $@ -L '$(LABEL)' -j $(jobs)
 
 debug: ## build without optimisation, for a debugger

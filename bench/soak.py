@@ -5,7 +5,7 @@ that the server keeps, and saves and restores a slot. Prints a Markdown table: e
 differ from those that the same server gave to the same question when it had no other, memory.
 
     make soak
-    bench/soak.py --cache K8V4 --cache f16 --streams own --clients 64 --seconds 120
+    bench/soak.py --cache K8V4 --cache f16/f16 --streams own --clients 64 --seconds 120
 
 Where an answer differs, the lead is looked at that the lone answer's token had there over the next
 likely one: products of another batch size are rounded otherwise, and decide between two tokens that
@@ -72,6 +72,7 @@ class Tally:
     equal: dict[bool, int] = dataclasses.field(default_factory=lambda: {False: 0, True: 0})
     compared: dict[bool, int] = dataclasses.field(default_factory=lambda: {False: 0, True: 0})
     leads: list[float] = dataclasses.field(default_factory=list)
+    again: int = 0  # texts whose answer was the same when asked for once more, still alone
     mixed_up: int = 0
     memory: list[int] = dataclasses.field(default_factory=list)
 
@@ -98,9 +99,11 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        device = ["-dev", "none"]
         environment = compare_peers.clean_environment()
-        if cache != "f16":
+        if cache == cache.lower():
+            k_type, v_type = cache.split("/")
+            device = ["-dev", "none", "-ctk", k_type, "-ctv", v_type]
+        else:
             device = ["-dev", "KVSPLIT", "-ngl", "99"]
             environment |= {"GGML_BACKEND_PATH": str(compare_peers.PLUGIN), "KVSPLIT": cache}
         self.log = pathlib.Path(folder, "server.log")
@@ -258,6 +261,8 @@ async def soak(server: Server, options: argparse.Namespace) -> Tally:
                                   timeout=600, max_retries=0) as client:
         alone = {question: await lone_answer(client, question)
                  for question in questions(options.texts)}
+        for question, first in alone.items():
+            tally.again += (await lone_answer(client, question)).text == first.text
         tally.memory.append(server.memory())
         start = time.monotonic()
         end = start + options.seconds
@@ -269,13 +274,13 @@ async def soak(server: Server, options: argparse.Namespace) -> Tally:
     return tally
 
 
-def row(cache: str, streams: str, tally: Tally) -> str:
+def row(cache: str, streams: str, tally: Tally, n_questions: int) -> str:
     lead = "–"
     if tally.leads:
         doubtless = sum(lead > DOUBT for lead in tally.leads)
         lead = f"{statistics.median(tally.leads):.2f}, {max(tally.leads):.2f}, {doubtless}"
     cells = [cache, streams, f"{tally.requests}", f"{tally.tokens / tally.seconds:.0f}",
-             f"{len(tally.errors)}", f"{tally.mixed_up}",
+             f"{len(tally.errors)}", f"{tally.mixed_up}", f"{tally.again} of {n_questions}",
              *(f"{tally.equal[chat]} of {tally.compared[chat]}" for chat in (False, True)), lead,
              f"{tally.cancelled}", f"{tally.slots}",
              " → ".join(f"{memory / 2**20:.0f}" for memory in tally.memory)]
@@ -286,8 +291,8 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--model", help="a GGUF file; default: the demo model")
     parser.add_argument("--cache", action="append",
-                        help="a precision of kvsplit, or f16 for llama.cpp's own cache; repeat; "
-                             "default: K8V4, K8V4:window=0:sinks=0, f16")
+                        help="a precision of kvsplit, or llama.cpp's types as q8_0/q4_0; repeat; "
+                             "default: K8V4, f16/f16, q8_0/q4_0")
     parser.add_argument("--streams", action="append", choices=("own", "shared"),
                         help="--no-kv-unified or --kv-unified; default: both")
     parser.add_argument("--clients", type=int, default=64, help="default: %(default)s")
@@ -314,16 +319,16 @@ def main() -> None:
     print(peer_table.heading(options.model, options.threads, f"llama.cpp {build['version']}, "
                              f"{PACKAGE}")
           + f"{options.clients} clients for {options.seconds} s\n\n"
-          "| cache | streams | requests | tokens/s | errors | mixed up | equal, read afresh | "
+          "| cache | streams | requests | tokens/s | errors | mixed up | equal, alone again | equal, read afresh | "
           f"equal, prompt kept | lead where not: median, largest, above {DOUBT} | cancelled | "
-          "slots saved | MiB start → end |\n| --- | --- " + "| ---: " * 10 + "|", flush=True)
+          "slots saved | MiB start → end |\n| --- | --- " + "| ---: " * 11 + "|", flush=True)
     failed = False
-    for cache in options.cache or ["K8V4", "K8V4:window=0:sinks=0", "f16"]:
+    for cache in options.cache or ["K8V4", "f16/f16", "q8_0/q4_0"]:
         for streams in options.streams or ["own", "shared"]:
             with (tempfile.TemporaryDirectory() as folder,
                   Server(options, build, cache, streams, folder) as server):
                 tally = asyncio.run(soak(server, options))
-            print(row(cache, streams, tally), flush=True)
+            print(row(cache, streams, tally, options.texts + len(QUESTIONS)), flush=True)
             for error in sorted(set(tally.errors)):
                 print(f"soak.py: {cache}, {streams}: {error}", file=sys.stderr)
             failed |= bool(tally.errors or tally.mixed_up)

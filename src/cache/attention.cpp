@@ -14,16 +14,17 @@
 #include "kernels/attend.h"
 
 // How attention is divided. The query rows of one KV head (its group's heads × the tokens) are cut
-// into blocks of up to 64 rows; a block against all its cells is one job. Where a batch has too few
-// such jobs to keep many threads busy (decoding), the cells of each are cut into pieces whose
-// partial sums are merged by the last thread to finish, in order. The cut depends on shapes only,
-// never on the number of threads, so neither does the result.
+// into blocks of up to 64 rows, and cells into pieces, whose sums are made apart and merged in
+// order. Pieces are of a fixed size, and within one nothing that a row does not see makes a
+// difference: so a token's result depends neither on threads nor on the company it is in.
+// A block against all its cells is one job; where those are too few to keep many threads busy
+// (decoding), each piece is one, and the last thread to finish merges.
 namespace kvsplit {
 namespace {
 
-constexpr std::size_t partial_floats = std::size_t{1} << 20U;  // 4 MiB for all pieces of a call
-constexpr int wanted_jobs = 64;
-constexpr int min_cells_per_piece = 128;
+constexpr std::size_t partial_floats = std::size_t{1} << 22U;  // 16 MiB, used as far as needed
+constexpr int enough_jobs = 32;
+constexpr int cells_per_piece = 512;   // without frames, which are pieces themselves
 constexpr float log2_e = 1.44269504F;  // the kernels' softmax is one of powers of two
 
 static_assert(tile_rows == cells_per_step && max_head_dim == max_kernel_head_dim);
@@ -35,7 +36,14 @@ struct Division {
   int n_blocks = 0;       // of up to 64 rows
   int n_row_jobs = 0;
   int n_pieces = 1;  // of cells
-  std::int64_t cells_per_piece = 0;
+  int cells_per_piece = 0;
+  bool in_pieces = false;  // each is a job
+
+  // Of a row block, as SoftmaxRows lie in memory.
+  std::size_t floats_of_piece(int head_dim_v) const {
+    const std::size_t n_rows = std::min(rows_per_head, max_query_rows);
+    return (n_rows + 15) / 16 * 16 + n_rows * (16 + head_dim_v);
+  }
 };
 
 Division divide(const PackedTensor& k, const PackedTensor& v, const AttentionCall& call) {
@@ -45,18 +53,11 @@ Division divide(const PackedTensor& k, const PackedTensor& v, const AttentionCal
   d.rows_per_head = d.group_size * call.n_tokens;
   d.n_blocks = (d.rows_per_head + max_query_rows - 1) / max_query_rows;
   d.n_row_jobs = call.n_streams * d.n_kv_heads * d.n_blocks;
-  const std::size_t floats_per_piece =
-      static_cast<std::size_t>(call.n_streams) * call.n_heads * call.n_tokens * (v.head_dim() + 2);
-  if (d.n_row_jobs < wanted_jobs / 2) {
-    const std::int64_t most =
-        std::min<std::int64_t>((call.n_kv + min_cells_per_piece - 1) / min_cells_per_piece,
-                               static_cast<std::int64_t>(partial_floats / floats_per_piece));
-    d.n_pieces = static_cast<int>(
-        std::clamp<std::int64_t>(wanted_jobs / d.n_row_jobs, 1, std::max<std::int64_t>(most, 1)));
-  }
-  const int unit = std::max(cells_per_step, k.format().frame_cells());
-  const std::int64_t units = (call.n_kv + unit - 1) / unit;
-  d.cells_per_piece = (units + d.n_pieces - 1) / d.n_pieces * unit;
+  const int frame_cells = k.format().frame_cells();
+  d.cells_per_piece = frame_cells > 0 ? frame_cells : cells_per_piece;
+  d.n_pieces = static_cast<int>((call.n_kv + d.cells_per_piece - 1) / d.cells_per_piece);
+  d.in_pieces = d.n_row_jobs < enough_jobs && d.n_pieces > 1 &&
+                d.n_row_jobs * d.n_pieces * d.floats_of_piece(v.head_dim()) <= partial_floats;
   return d;
 }
 
@@ -93,9 +94,7 @@ struct ThreadScratch {
   QueryScratch queries;
   std::array<const Half*, max_query_rows> masks;
   std::array<float, max_query_rows> slopes;
-  alignas(64) std::array<float, max_query_rows> max;
-  alignas(64) std::array<float, max_query_rows * 16> sums;
-  alignas(64) std::array<float, max_query_rows * max_head_dim> out;
+  alignas(64) std::array<float, max_query_rows*(17 + max_head_dim)> piece, merged;
   HeadTiles k_groups, v_groups, exact_k_groups, exact_v_groups;
   ExactCells exact;
   std::array<std::array<Half, cells_per_step>, max_query_rows> own_masks;
@@ -109,9 +108,9 @@ struct Workspace::Impl {
     partials = std::make_unique_for_overwrite<float[]>(partial_floats);
   }
   std::vector<std::unique_ptr<ThreadScratch>> threads;
-  std::unique_ptr<float[]> partials;  // [row, piece]: max, sum, out …
+  std::unique_ptr<float[]> partials;  // [row job, piece]: SoftmaxRows
   std::atomic<int> n_finished = 0;
-  FreshRows fresh_keys, fresh_values;
+  FreshRows fresh_keys{Side::key}, fresh_values{Side::value};
 };
 
 Workspace::Workspace(int n_threads) : impl_(std::make_unique<Impl>(n_threads)) {}
@@ -181,7 +180,6 @@ AttendTask task_for(const Attention& a, const RowBlock& block, ThreadScratch& sc
   task.masks = scratch.masks.data();
   task.slopes = scratch.slopes.data();
   task.softcap = a.call.softcap * log2_e;
-  task.state = {scratch.max.data(), scratch.sums.data(), scratch.out.data()};
   task.scratch = &scratch.kernel;
   return task;
 }
@@ -197,14 +195,6 @@ bool any_sees(const AttendTask& task) {
     }
   }
   return false;
-}
-
-// Scores may lack a number per row (encode_queries): in its stead the maximum so far is lowered.
-void attend_keys(const AttendTask& task, const ThreadScratch& scratch) {
-  const auto n = static_cast<std::size_t>(task.queries.n_rows);
-  for (std::size_t row = 0; row < n; ++row) task.state.max[row] -= scratch.queries.lacking[row];
-  kernels().attend(task);
-  for (std::size_t row = 0; row < n; ++row) task.state.max[row] += scratch.queries.lacking[row];
 }
 
 // Masks of up to 64 cells of its own for each row, as the task's: fill(mask, the row's mask in the
@@ -236,7 +226,7 @@ void attend_packed_tile(const Attention& a, const RowBlock& block, AttendTask ta
     }
   });
   task.masked_from = task.first_cell;
-  attend_keys(task, scratch);
+  kernels().attend(task);
 }
 
 void attend_packed(const Attention& a, const RowBlock& block, AttendTask task,
@@ -248,7 +238,7 @@ void attend_packed(const Attention& a, const RowBlock& block, AttendTask task,
         exact.empty() ? end : exact[0].cell() / cells_per_step * cells_per_step;
     task.end_cell = tile;
     if (tile > task.first_cell) {
-      attend_keys(task, scratch);
+      kernels().attend(task);
       continue;
     }
     task.end_cell = std::min(tile + cells_per_step, end);
@@ -258,9 +248,10 @@ void attend_packed(const Attention& a, const RowBlock& block, AttendTask task,
   }
 }
 
-// The rows of one tile of exact ones.
-void attend_exact_tile(const Attention& a, const RowBlock& block, AttendTask task, int tile,
+// Exact rows that lie in one tile, of cells that do as well.
+void attend_exact_tile(const Attention& a, const RowBlock& block, AttendTask task,
                        std::span<const ExactRow> exact, ThreadScratch& scratch) {
+  const int tile = exact[0].tile;
   const auto tiles_in = [](ExactTile rows) {
     return [rows](const GroupLayout& group) { return rows.tiles(group.number()); };
   };
@@ -271,72 +262,75 @@ void attend_exact_tile(const Attention& a, const RowBlock& block, AttendTask tas
   make_masks(a, block, scratch, task, [&](auto& own, const Half* mask, int token) {
     own.fill(half_minus_infinity);
     for (const ExactRow& row : exact) {
-      if (row.tile != tile || !row.seen_by(token)) continue;
-      own[row.slot] = mask == nullptr ? Half{0} : mask[row.cell()];
+      if (row.seen_by(token)) own[row.slot] = mask == nullptr ? Half{0} : mask[row.cell()];
     }
   });
   task.masked_from = task.first_cell = 0;
-  task.end_cell = task.fetch_end = 0;
-  for (const ExactRow& row : exact) {
-    if (row.tile == tile) task.end_cell = std::max<std::int64_t>(task.end_cell, row.slot + 1);
-  }
-  attend_keys(task, scratch);
+  task.end_cell = task.fetch_end = std::ranges::max(exact, {}, &ExactRow::slot).slot + 1;
+  task.unordered = true;
+  kernels().attend(task);
 }
 
 void attend_exact(const Attention& a, const RowBlock& block, AttendTask task,
                   std::span<const ExactRow> exact, ThreadScratch& scratch) {
   encode_queries(a.k, block.kv_head, KeyForm::exact, block.n_rows, scratch.queries);
   task.queries.n_fine = n_fine_groups(a.k, block.kv_head, KeyForm::exact);
-  const auto [first, last] = std::ranges::minmax(exact, {}, &ExactRow::tile);
-  for (int tile = first.tile; tile <= last.tile; ++tile) {
-    attend_exact_tile(a, block, task, tile, exact, scratch);
+  while (!exact.empty()) {
+    const std::int64_t tile_end = (exact[0].cell() / cells_per_step + 1) * cells_per_step;
+    const auto beyond = std::ranges::lower_bound(exact, tile_end, {}, &ExactRow::cell);
+    attend_exact_tile(a, block, task, {exact.begin(), beyond}, scratch);
+    exact = {beyond, exact.end()};
   }
 }
 
-// The task's cells, whose queries are mapped.
-void attend_cells(const Attention& a, const RowBlock& block, const AttendTask& task,
-                  ThreadScratch& scratch) {
+// Queries are mapped anew for each frame.
+void enter_frame(const Attention& a, const RowBlock& block, std::int64_t first_cell,
+                 ThreadScratch& scratch) {
+  const CellPlace first{a.call.first_stream + block.stream, first_cell};
+  map_queries(a.k, block.kv_head, frame_turn(a.k, block.kv_head, first), block.n_rows,
+              scratch.queries);
+  scratch.k_groups[0].first_tile = first_cell / tile_rows;
+}
+
+SoftmaxRows rows_in(float* room, const RowBlock& block) {
+  float* const sums = room + (block.n_rows + 15) / 16 * 16;
+  return {room, sums, sums + std::ptrdiff_t{16} * block.n_rows};
+}
+
+SoftmaxRows empty_rows(const Attention& a, const RowBlock& block, float* room) {
+  const SoftmaxRows rows = rows_in(room, block);
+  std::fill(rows.max, rows.sums, lowest_score);
+  std::fill_n(rows.sums, block.n_rows * (16 + a.v.head_dim()), 0.0F);
+  return rows;
+}
+
+// One piece, whose sums are left in `room`.
+void run_piece(const Attention& a, const RowBlock& block, int piece, float* room,
+               ThreadScratch& scratch) {
+  AttendTask task = task_for(a, block, scratch);
+  task.state = empty_rows(a, block, room);
+  task.first_cell = std::int64_t{1} * piece * a.division.cells_per_piece;
+  task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
+  task.fetch_end = a.call.n_kv;
+  if (a.k.format().frame_cells() > 0) {
+    if (!any_sees(task)) return;
+    enter_frame(a, block, task.first_cell, scratch);
+  }
   const std::span<const ExactRow> exact = scratch.exact.within(task.first_cell, task.end_cell);
   attend_packed(a, block, task, exact, scratch);
   if (!exact.empty()) attend_exact(a, block, task, exact, scratch);
-}
-
-// The task's cells frame by frame: queries are mapped anew for each that any of them sees.
-void run_frames(const Attention& a, const RowBlock& block, AttendTask task,
-                ThreadScratch& scratch) {
-  const std::int64_t end = task.end_cell;
-  for (; task.first_cell < end; task.first_cell = task.end_cell) {
-    task.end_cell = std::min(task.first_cell + a.k.format().frame_cells(), end);
-    if (!any_sees(task)) continue;
-    const CellPlace first{a.call.first_stream + block.stream, task.first_cell};
-    map_queries(a.k, block.kv_head, frame_turn(a.k, block.kv_head, first), block.n_rows,
-                scratch.queries);
-    scratch.k_groups[0].first_tile = task.first_cell / tile_rows;
-    attend_cells(a, block, task, scratch);
-  }
-}
-
-void run_piece(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
-  AttendTask task = task_for(a, block, scratch);
-  scratch.max.fill(lowest_score);
-  std::fill_n(scratch.sums.begin(), block.n_rows * 16, 0.0F);
-  std::fill_n(scratch.out.begin(), block.n_rows * task.head_dim_v, 0.0F);
-  task.first_cell = piece * a.division.cells_per_piece;
-  task.end_cell = std::min(a.call.n_kv, task.first_cell + a.division.cells_per_piece);
-  task.fetch_end = a.call.n_kv;
-  if (a.k.format().frame_cells() > 0) return run_frames(a, block, task, scratch);
-  if (task.first_cell < task.end_cell) attend_cells(a, block, task, scratch);
-}
-
-float row_sum(const ThreadScratch& scratch, int index) {
-  const float* const parts = scratch.sums.data() + static_cast<std::ptrdiff_t>(index) * 16;
-  return std::accumulate(parts, parts + 16, 0.0F);
+  // What scores lacked (map_queries) is the same for all of the piece.
+  for (int row = 0; row < block.n_rows; ++row) task.state.max[row] += scratch.queries.lacking[row];
 }
 
 // Ends a row: the sink takes its share of the sum, and the output is turned back and stored.
-void finish_row(const Attention& a, const RowBlock& block, int index, float max, float sum,
-                std::span<float> out) {
+void finish_row(const Attention& a, const RowBlock& block, int index, const SoftmaxRows& rows) {
   const auto [token, head] = query_place(a, block, index);
+  const float max = rows.max[index];
+  const float* const parts = rows.sums + std::ptrdiff_t{16} * index;
+  const float sum = std::accumulate(parts, parts + 16, 0.0F);
+  const auto dim = static_cast<std::size_t>(a.v.head_dim());
+  const std::span out(rows.out + index * dim, dim);
   float factor = sum > 0 ? 1.0F / sum : 0.0F;
   if (a.call.sinks != nullptr && sum > 0) {
     // With the larger of both as the base, neither exponential overflows.
@@ -351,32 +345,20 @@ void finish_row(const Attention& a, const RowBlock& block, int index, float max,
   std::ranges::copy(out, a.call.out + at * out.size());
 }
 
-// Partial sums lie [row of all row blocks, piece]; a block's rows are numbered by their place in
-// the whole call.
-float* partial(const Attention& a, const RowBlock& block, int index, int piece) {
-  const std::size_t row =
-      (block.stream * a.division.n_kv_heads + block.kv_head) * a.division.rows_per_head +
-      block.first_row + index;
-  return a.workspace.partials.get() + (row * a.division.n_pieces + piece) * (a.v.head_dim() + 2);
+float* partial(const Attention& a, int row_job, int piece) {
+  const std::size_t number = std::size_t{1} * row_job * a.division.n_pieces + piece;
+  return a.workspace.partials.get() + number * a.division.floats_of_piece(a.v.head_dim());
 }
 
-void merge_row(const Attention& a, const RowBlock& block, int index, ThreadScratch& scratch) {
-  const auto dim = static_cast<std::size_t>(a.v.head_dim());
-  const std::span<float> out{scratch.out.data(), dim};
-  std::ranges::fill(out, 0.0F);
-  float max = lowest_score;
+// Merges what room_of(piece) says of each, in order.
+template <class RoomOf>
+void merge_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch,
+                 const RoomOf& room_of) {
+  const SoftmaxRows merged = empty_rows(a, block, scratch.merged.data());
   for (int piece = 0; piece < a.division.n_pieces; ++piece) {
-    max = std::max(max, *partial(a, block, index, piece));
+    kernels().merge(merged, rows_in(room_of(piece), block), block.n_rows, a.v.head_dim());
   }
-  float sum = 0;
-  for (int piece = 0; piece < a.division.n_pieces; ++piece) {
-    const float* const from = partial(a, block, index, piece);
-    if (from[1] == 0) continue;  // saw nothing
-    const float weight = std::exp2(from[0] - max);
-    sum += weight * from[1];
-    for (std::size_t i = 0; i < dim; ++i) out[i] += weight * from[2 + i];
-  }
-  finish_row(a, block, index, max, sum, out);
+  for (int index = 0; index < block.n_rows; ++index) finish_row(a, block, index, merged);
 }
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
@@ -389,22 +371,11 @@ void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scr
   map_queries(a.k, block.kv_head, {}, block.n_rows, scratch.queries);
 }
 
-void run_job(const Attention& a, const RowBlock& block, int piece, ThreadScratch& scratch) {
-  run_piece(a, block, piece, scratch);
-  const auto dim = static_cast<std::size_t>(a.v.head_dim());
-  for (int index = 0; index < block.n_rows; ++index) {
-    const float max = scratch.max[index];
-    const float sum = row_sum(scratch, index);
-    const std::span out{scratch.out.data() + index * dim, dim};
-    if (a.division.n_pieces == 1) {
-      finish_row(a, block, index, max, sum, out);
-    } else {
-      float* const to = partial(a, block, index, piece);
-      to[0] = max;
-      to[1] = sum;
-      std::ranges::copy(out, to + 2);
-    }
-  }
+void run_all_pieces(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
+  merge_block(a, block, scratch, [&](int piece) {
+    run_piece(a, block, piece, scratch.piece.data(), scratch);
+    return scratch.piece.data();
+  });
 }
 
 // The last worker to come here merges the pieces of all rows.
@@ -412,8 +383,8 @@ void merge_pieces(const Attention& a, int n_workers, ThreadScratch& scratch) {
   if (a.workspace.n_finished.fetch_add(1, std::memory_order_acq_rel) + 1 != n_workers) return;
   a.workspace.n_finished.store(0, std::memory_order_relaxed);
   for (int row_job = 0; row_job < a.division.n_row_jobs; ++row_job) {
-    const RowBlock block = row_block(a.division, row_job);
-    for (int index = 0; index < block.n_rows; ++index) merge_row(a, block, index, scratch);
+    merge_block(a, row_block(a.division, row_job), scratch,
+                [&](int piece) { return partial(a, row_job, piece); });
   }
 }
 
@@ -426,23 +397,28 @@ void attend(const PackedTensor& k, const PackedTensor& v, const AttentionCall& c
   const Attention a{k, v, call, divide(k, v, call), workspace.impl()};
   ThreadScratch& scratch = *workspace.impl().threads[static_cast<std::size_t>(worker.index)];
   scratch.exact.forget();  // of another call
-  const int n_pieces = a.division.n_pieces;
+  const bool in_pieces = a.division.in_pieces;
+  const int n_pieces = in_pieces ? a.division.n_pieces : 1;
   const std::int64_t n_jobs = std::int64_t{1} * a.division.n_row_jobs * n_pieces;
   // Enough row blocks for all: they are dealt in turn, so that late ones, which see more under a
   // causal mask, spread over the workers. Few: neighbouring pieces go to one worker, so that rows
   // are prepared about once per worker.
-  const bool in_turn = n_pieces == 1;
-  const std::int64_t first = in_turn ? worker.index : n_jobs * worker.index / worker.count;
-  const std::int64_t end = in_turn ? n_jobs : n_jobs * (worker.index + 1) / worker.count;
+  const std::int64_t first = in_pieces ? n_jobs * worker.index / worker.count : worker.index;
+  const std::int64_t end = in_pieces ? n_jobs * (worker.index + 1) / worker.count : n_jobs;
   int prepared = -1;
-  for (std::int64_t job = first; job < end; job += in_turn ? worker.count : 1) {
+  for (std::int64_t job = first; job < end; job += in_pieces ? 1 : worker.count) {
     const auto row_job = static_cast<int>(job / n_pieces);
     const RowBlock block = row_block(a.division, row_job);
     if (row_job != prepared) prepare_block(a, block, scratch);
     prepared = row_job;
-    run_job(a, block, static_cast<int>(job % n_pieces), scratch);
+    if (in_pieces) {
+      const auto piece = static_cast<int>(job % n_pieces);
+      run_piece(a, block, piece, partial(a, row_job, piece), scratch);
+    } else {
+      run_all_pieces(a, block, scratch);
+    }
   }
-  if (!in_turn) merge_pieces(a, worker.count, scratch);
+  if (in_pieces) merge_pieces(a, worker.count, scratch);
 }
 
 }  // namespace kvsplit

@@ -1,16 +1,24 @@
 #include "cache/fresh_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "cache/attention.h"
 
 namespace kvsplit {
+namespace {
 
-FreshRows::FreshRows() : memory_(std::make_unique_for_overwrite<std::byte[]>(most_bytes)) {
+int slot_of(CellPlace place) { return static_cast<int>(place.cell % tile_rows); }
+
+}  // namespace
+
+FreshRows::FreshRows(Side side)
+    : side_(side), memory_(std::make_unique_for_overwrite<std::byte[]>(most_bytes)) {
   written_.reserve(most_rows);
   rows_.reserve(2 * most_rows);
   sorted_.reserve(most_rows);
+  tiles_.reserve(2 * most_rows);
 }
 
 // Lists the rows of the batch. False: they are not kept here.
@@ -20,19 +28,42 @@ bool FreshRows::take(const ExactRows& exact, std::span<const std::int64_t> rows,
   sorted_.assign(rows.begin(), rows.end());
   std::ranges::sort(sorted_);
   if (std::ranges::adjacent_find(sorted_) != sorted_.end()) return false;
-  n_old_tiles_ = 0;
+  int n_streams = 0;
   written_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const CellPlace place = place_of(rows[i], cells.kv_size);
     const bool sink = (positions == nullptr ? place.cell : positions[i]) < exact.sinks();
     const bool same = i > 0 && written_.back().place.stream == place.stream;
     const Written before = same ? written_.back() : Written{{}, false, -1, 0};
-    if (!same) ++n_old_tiles_;
+    if (!same) ++n_streams;
     written_.push_back({place, sink, before.token + 1, before.order + (sink ? 0 : 1)});
   }
-  const std::size_t n_tiles = n_old_tiles_ + (rows.size() + tile_rows - 1) / tile_rows;
-  return std::ssize(rows) > n_old_tiles_ && n_tiles * tile_rows <= rows_.capacity() &&
-         n_tiles * exact.n_groups() * exact_group.tile_bytes <= most_bytes;
+  if (std::ssize(rows) == n_streams) return false;
+  take_tiles(exact);
+  return rows.size() + n_streams * exact.n_slots() <= rows_.capacity() &&
+         tiles_.size() * exact.n_groups() * exact_group.tile_bytes <= most_bytes;
+}
+
+void FreshRows::take_tiles(const ExactRows& exact) {
+  tiles_.clear();
+  const auto add = [&](CellPlace place) {
+    tiles_.push_back({place.stream, place.cell / tile_rows * tile_rows});
+  };
+  for (const Written& row : written_) {
+    add(row.place);
+    if (row.token > 0) continue;
+    for (const ExactRows::Slot& slot : exact.slots(row.place.stream)) {
+      if (slot.cell >= 0) add({row.place.stream, slot.cell});
+    }
+  }
+  std::ranges::sort(tiles_);
+  const auto rest = std::ranges::unique(tiles_);
+  tiles_.erase(rest.begin(), rest.end());
+}
+
+int FreshRows::tile_of(CellPlace place) const {
+  const CellPlace first{place.stream, place.cell / tile_rows * tile_rows};
+  return static_cast<int>(std::ranges::lower_bound(tiles_, first) - tiles_.begin());
 }
 
 void FreshRows::begin(const ExactRows& exact, std::span<const std::int64_t> rows,
@@ -42,13 +73,11 @@ void FreshRows::begin(const ExactRows& exact, std::span<const std::int64_t> rows
   exact_ = &exact;
   cells_ = cells;
   rows_.clear();
-  int tile = 0;
+  // What nobody sees must be numbers all the same.
+  std::memset(memory_.get(), 0, tiles_.size() * exact.n_groups() * exact_group.tile_bytes);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (written_[i].token == 0) copy_slots(exact, i, tile++);
+    if (written_[i].token == 0) copy_slots(exact, i);
   }
-  // Of the last tile the batch fills a part; what nobody sees must be numbers all the same.
-  std::memset(this->tile(tile_of(rows.size() - 1)).first, 0,
-              exact.n_groups() * exact_group.tile_bytes);
 }
 
 // The token of a row's stream from which on so many rows that are no sinks are written; one beyond
@@ -63,10 +92,8 @@ int FreshRows::end_token(std::size_t row, int order) const {
 }
 
 // What was exact in the stream of the batch's row; rows of the window until others displace them.
-void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row, int tile) {
+void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row) {
   const std::int64_t stream = written_[first_row].place.stream;
-  const ExactTile before = exact.tile(stream);
-  std::memcpy(this->tile(tile).first, before.first, exact.n_groups() * before.layout->tile_bytes);
   const auto slots = exact.slots(stream);
   for (int i = 0; i < exact.n_slots(); ++i) {
     const CellPlace place{stream, slots[i].cell};
@@ -78,7 +105,14 @@ void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row, int ti
     const bool sink = i < exact.n_sink_slots();
     const auto n_later = std::ranges::count_if(slots.subspan(exact.n_sink_slots()), is_later);
     const int until = sink ? most_rows : exact.window() - static_cast<int>(n_later);
-    rows_.push_back({place, tile, i, 0, end_token(first_row, until)});
+    rows_.push_back({place, tile_of(place), slot_of(place), 0, end_token(first_row, until), sink});
+    const ExactPlace from = exact.at(stream, i);
+    const ExactPlace to{tile(tile_of(place)), slot_of(place)};
+    std::array<std::byte, exact_group.raw_bytes()> raw;  // NOLINT(*-member-init): saved below
+    for (std::size_t group = 0; group < exact.n_groups(); ++group) {
+      from.row(group, side_).save(raw.data());
+      to.row(group, side_).restore(raw.data());
+    }
   }
 }
 
@@ -91,9 +125,7 @@ void FreshRows::end(const ExactRows& exact) {
     const int slot = exact.find(place);
     return slot >= 0 && slot < exact.n_sink_slots();
   };
-  std::erase_if(rows_, [&](const ExactRow& row) {
-    return row.slot < exact.n_sink_slots() && !is_sink(row.place);
-  });
+  std::erase_if(rows_, [&](const ExactRow& row) { return row.sink && !is_sink(row.place); });
   for (std::size_t i = 0; i < written_.size(); ++i) {
     const Written& row = written_[i];
     const CellPlace first = row.place;
@@ -104,14 +136,15 @@ void FreshRows::end(const ExactRows& exact) {
     }
     if (row.sink && !is_sink(first)) continue;
     const int end = end_token(i, row.sink ? most_rows : row.order + exact.window());
-    rows_.push_back({first, tile_of(i), static_cast<int>(i % tile_rows), row.token, end});
+    rows_.push_back({first, tile_of(first), slot_of(first), row.token, end, row.sink});
   }
   std::ranges::sort(rows_, {}, &ExactRow::place);
 }
 
 ExactPlace FreshRows::at(std::size_t row) const {
   if (exact_ == nullptr) return {};
-  return {tile(tile_of(row)), static_cast<int>(row % tile_rows)};
+  const CellPlace place = written_[row].place;
+  return {tile(tile_of(place)), slot_of(place)};
 }
 
 bool FreshRows::is_of(const ExactRows& exact, const AttentionCall& call) const {
@@ -126,8 +159,7 @@ bool FreshRows::is_of(const ExactRows& exact, const AttentionCall& call) const {
 }
 
 ExactTile FreshRows::tile(int tile) const {
-  return {tile < n_old_tiles_ ? exact_->tile(0).layout : &exact_group,
-          memory_.get() + tile * exact_->n_groups() * exact_group.tile_bytes};
+  return {&exact_group, memory_.get() + tile * exact_->n_groups() * exact_group.tile_bytes};
 }
 
 }  // namespace kvsplit

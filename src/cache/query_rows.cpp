@@ -65,6 +65,7 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell) {
 void map_queries(const PackedTensor& keys, int head, const Turn& turn, int n_rows,
                  QueryScratch& scratch) {
   const int n_out = keys.head_dim() + n_place_channels(keys);
+  scratch.encoded.reset();
   for (int row = 0; row < n_rows; row += queries_at_once) {
     queries_into_space(keys.format(), head, turn,
                        {scratch.row(row), &scratch.mapped[row * max_query_channels],
@@ -75,6 +76,8 @@ void map_queries(const PackedTensor& keys, int head, const Turn& turn, int n_row
 
 void encode_queries(const PackedTensor& keys, int head, KeyForm form, int n_rows,
                     QueryScratch& scratch) {
+  if (scratch.encoded == form) return;
+  scratch.encoded = form;
   const Meetings met = meetings(keys, head, form);
   const int n_before = n_place_channels(keys) / group_channels;
   for (int i = 0; i < n_rows; ++i) {

@@ -2,11 +2,15 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "cache/packed_tensor.h"
 #include "kernels/attend.h"
 
 namespace kvsplit {
+
+/// Keys as they are packed, or those rows that are in 8 bits besides.
+enum class KeyForm : std::uint8_t { packed, exact };
 
 /// Query rows of one KV head, made ready for the kernels in one thread's memory.
 struct QueryScratch {
@@ -18,6 +22,7 @@ struct QueryScratch {
   std::array<float, max_query_rows * max_head_groups> scales;
   std::array<float, max_query_rows * max_head_groups> offsets;
   std::array<float, max_query_rows> lacking;
+  std::optional<KeyForm> encoded;  ///< what the codes are for; none: not yet
 
   float* row(int row) { return numbers.data() + row * max_query_channels; }
   QueryRows rows(int n_rows, std::size_t n_fine) const {
@@ -29,9 +34,6 @@ struct QueryScratch {
 using HeadTiles = std::array<GroupTiles, max_head_groups>;
 
 GroupTiles packed_tiles(const PackedTensor& tensor, const GroupLayout& group, std::int64_t stream);
-
-/// Keys as they are packed, or those rows that are in 8 bits besides.
-enum class KeyForm : std::uint8_t { packed, exact };
 
 /// The packed tiles of a head in the order in which queries meet them. With frames the first is
 /// that of the place in a frame; from which tile on it counts is the caller's to say.
@@ -48,7 +50,7 @@ Turn frame_turn(const PackedTensor& keys, int head, CellPlace cell);
 /// do not look at it. What a row's products with those keys lack goes to `lacking`.
 void map_queries(const PackedTensor& keys, int head, const Turn& turn, int n_rows,
                  QueryScratch& scratch);
-/// Makes codes of mapped rows.
+/// Makes codes of mapped rows, unless they are there.
 void encode_queries(const PackedTensor& keys, int head, KeyForm form, int n_rows,
                     QueryScratch& scratch);
 

@@ -74,6 +74,8 @@ struct alignas(64) KernelScratch {
 
 struct AttendTask {
   std::span<const GroupTiles> k_groups, v_groups;  ///< in the order of the head's channels
+  /// Keys and values lie in any order, so sums must not depend on it; not for values of 16 bits.
+  bool unordered = false;
   int head_dim_v = 0;
   std::int64_t first_cell = 0;  ///< a multiple of cells_per_step
   std::int64_t end_cell = 0;
@@ -103,6 +105,8 @@ struct KernelTable {
   const char* name;
   bool (*supported)();
   void (*attend)(const AttendTask&);
+  /// `all` becomes what it is of the cells of both. Rounds, so the order of calls matters.
+  void (*merge)(const SoftmaxRows& all, const SoftmaxRows& more, int n_rows, int head_dim_v);
   /// out[n_out] = in[n] · the first n_out columns of matrix[n, n_columns]; multiples of 16.
   void (*multiply)(const float* matrix, int n, int n_columns, int n_out, const float* in,
                    float* out);

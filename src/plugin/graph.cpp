@@ -13,8 +13,10 @@ namespace {
 
 constexpr const char* no_flash_attention = "packed caches need flash attention (-fa on)";
 
-std::span<ggml_tensor*> nodes_of(ggml_cgraph* graph) {
-  return {ggml_graph_nodes(graph), static_cast<std::size_t>(ggml_graph_n_nodes(graph))};
+bool is_on_cache(const ggml_tensor* node) {
+  const auto is_cache = [](const auto* x) { return x != nullptr && find_cache(*x) != nullptr; };
+  return !computes_nothing(node->op) &&
+         (is_cache(node) || std::ranges::any_of(node->src, is_cache));
 }
 
 void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
@@ -68,9 +70,9 @@ std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work
 }
 
 // Head sizes are known from attention alone, and must be before anything is written.
-void settle_caches(ggml_cgraph* graph) {
+void settle_caches(std::span<ggml_tensor* const> nodes) {
   std::vector<const HostedTensor*> untold;
-  for (const ggml_tensor* node : nodes_of(graph)) {
+  for (const ggml_tensor* node : nodes) {
     if (node->op != GGML_OP_FLASH_ATTN_EXT) continue;
     const ggml_tensor& k = *node->src[1];
     const ggml_tensor& v = *node->src[2];
@@ -92,16 +94,28 @@ void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
   if (!workspace_ || workspace_->n_threads() < n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
   }
-  settle_caches(graph);
-  find_positions(graph);
-  for (ggml_tensor* node : nodes_of(graph)) rewrite_node(node);
+  find_nodes(graph);
+  settle_caches(nodes_);
+  find_positions();
+  for (ggml_tensor* node : nodes_) rewrite_node(node);
+}
+
+// Walking a whole graph takes longer than all else here, and a token's graph is mostly the last
+// one's again.
+void GraphRewriter::find_nodes(ggml_cgraph* graph) {
+  const std::uint64_t uid = graph_uid(*graph);
+  if (uid != 0 && uid == graph_uid_) return;
+  nodes_.clear();
+  graph_uid_ = uid;
+  ggml_tensor** const all = ggml_graph_nodes(graph);
+  std::copy_if(all, all + ggml_graph_n_nodes(graph), std::back_inserter(nodes_), is_on_cache);
 }
 
 // Keys that are rotated tell those of all rows that a graph writes, values and keys of layers
 // without rotation too.
-void GraphRewriter::find_positions(ggml_cgraph* graph) {
+void GraphRewriter::find_positions() {
   positions_.clear();
-  for (const ggml_tensor* node : nodes_of(graph)) {
+  for (const ggml_tensor* node : nodes_) {
     if (node->op != GGML_OP_SET_ROWS) continue;
     if (find_rope_input(node->src[0], false, node->src[0]->ne[1], positions_) != nullptr) return;
   }
@@ -121,7 +135,6 @@ HostedTensor* GraphRewriter::packed_cache(ggml_tensor* tensor) {
 }
 
 void GraphRewriter::rewrite_node(ggml_tensor* node) {
-  if (computes_nothing(node->op)) return;
   HostedTensor* const target = packed_cache(node);
   HostedTensor* touched = target;
   for (ggml_tensor* source : node->src) {

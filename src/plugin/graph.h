@@ -32,12 +32,15 @@ class GraphRewriter {
   };
 
   static void run(ggml_tensor* node, int index, int count, void* data);
-  void find_positions(ggml_cgraph* graph);
+  void find_nodes(ggml_cgraph* graph);
+  void find_positions();
   void rewrite_node(ggml_tensor* node);
   HostedTensor* packed_cache(ggml_tensor* tensor);
 
   std::unique_ptr<Workspace> workspace_;
-  std::deque<Replaced> replaced_;  ///< the first n_replaced_ are in use; places are kept
+  std::uint64_t graph_uid_ = 0;      ///< of the graph that nodes_ are of; 0: of none
+  std::vector<ggml_tensor*> nodes_;  ///< that read or write caches, in the graph's order
+  std::deque<Replaced> replaced_;    ///< the first n_replaced_ are in use; places are kept
   std::size_t n_replaced_ = 0;
   std::deque<std::pair<ggml_tensor*, ggml_tensor>> changed_;  ///< and what they were
   std::vector<std::int32_t> positions_;  ///< of the rows that the graph writes; empty: not known

@@ -3,6 +3,7 @@
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
 #include <ggml-cpp.h>
+#include <ggml-impl.h>
 #include <ggml.h>
 
 #include <array>
@@ -54,6 +55,9 @@ inline bool computes_nothing(ggml_op op) {
   return op == GGML_OP_NONE || op == GGML_OP_VIEW || op == GGML_OP_RESHAPE ||
          op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
 }
+
+/// A graph of the same number is the same one, unchanged; 0: it has none.
+inline std::uint64_t graph_uid(const ggml_cgraph& graph) { return graph.uid; }
 
 /// What a ROPE is told; planes are neighbours unless its mode says that they are not.
 inline RopeParameters rope_parameters(const ggml_tensor& rope) {

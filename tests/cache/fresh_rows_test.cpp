@@ -37,6 +37,7 @@ struct Talk {
   void fill() {
     k = random_numbers(tokens.size() * n_channels, 1);
     v = random_numbers(tokens.size() * n_channels, 2, 1000);
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= std::exp2(i / n_channels % 11 - 5.0F);
     q = random_numbers(tokens.size() * row_floats, 3);
   }
   /// Whether what the row holds then is of the token's text and not too far back.
@@ -184,15 +185,15 @@ double distance(const std::vector<float>& x, const std::vector<float>& truth) {
   return size(error) / size(truth);
 }
 
-// Integer values and weights of a step are rounded for all rows that are worked on together.
-constexpr double rounding = 1e-3;
+// What packed rows lose against those of 8 bits is more than this.
+constexpr double clearly = 1e-2;
 
 void expect_like_one_by_one(const Talk& talk, const Formats& formats,
                             const std::vector<int>& sizes) {
   Reader one_by_one(talk, formats);
   Reader in_batches(talk, formats);
   const std::vector<float> truth = one_by_one.read_all({1});
-  EXPECT_LT(distance(in_batches.read_all(sizes), truth), rounding);
+  EXPECT_EQ(in_batches.read_all(sizes), truth);
   EXPECT_EQ(in_batches.saved(), one_by_one.saved());
 }
 
@@ -207,7 +208,7 @@ TEST(FreshRows, MakeABatchLikeItsTokensOneByOne) {
 TEST(FreshRows, AreWhatMakesItSo) {
   const Talk talk = one_text(300);
   const std::vector<float> truth = Reader(talk, uniform(4)).read_all({1});
-  EXPECT_GT(distance(Reader(talk, uniform(4), false).read_all({300}), truth), 10 * rounding);
+  EXPECT_GT(distance(Reader(talk, uniform(4), false).read_all({300}), truth), clearly);
 }
 
 TEST(FreshRows, KnowFrames) {
@@ -224,7 +225,7 @@ TEST(FreshRows, GoRoundInARing) {
   expect_like_one_by_one(talk, uniform(4), {60});
   Reader in_batches(talk, planned(64));
   const std::vector<float> truth = Reader(talk, planned(64)).read_all({1});
-  EXPECT_LT(distance(in_batches.read_all({50}), truth), 30 * rounding);
+  EXPECT_LT(distance(in_batches.read_all({50}), truth), 3 * clearly);
 }
 
 TEST(FreshRows, OfTextsThatTakeTurnsInAStreamAreSharedAlike) {
@@ -269,7 +270,7 @@ AttentionCall call_of(int n_tokens, int first_stream = 0) {
 TEST(FreshRows, AreOfTheLastWriteAlone) {
   const Talk talk = one_text(64);
   OwnedTensor tensor(uniform(4).k, Side::key, {talk.kv_size, 1}, head_dim);
-  FreshRows fresh;
+  FreshRows fresh(Side::key);
   const std::vector<std::int64_t> rows = test::consecutive(0, 64);
   const WriteCall call{.values = talk.k.data(),
                        .row_stride = n_channels * sizeof(float),
@@ -289,7 +290,7 @@ TEST(FreshRows, AreNoneOfBatchesThatDoNotFit) {
   const std::vector<std::int64_t> many = test::consecutive(0, FreshRows::most_rows + 1);
   const std::vector<std::int64_t> twice = {1, 2, 1};
   OwnedTensor tensor(uniform(4).k, Side::key, {8192, 1}, head_dim);
-  FreshRows fresh;
+  FreshRows fresh(Side::key);
   for (const std::vector<std::int64_t>& rows : {many, twice}) {
     const std::vector<float> values = random_numbers(rows.size() * n_channels, 5);
     const WriteCall call{.values = values.data(),

@@ -237,10 +237,8 @@ TEST(RandomScenes, AreTheFormulaWithExactRowsToo) {
   }
 }
 
-// A token alone and the same token in a prompt: what cache reuse and parallel slots rest on. How a
-// call is cut into pieces depends on its number of tokens, and merging pieces rounds a few times:
-// numbers differ by some epsilon of the largest, the steps within pieces are the same.
-TEST(RandomScenes, ATokensResultHardlyDependsOnItsBatch) {
+// A token alone and the same token in a prompt: what cache reuse and parallel slots rest on.
+TEST(RandomScenes, ATokensResultDoesNotDependOnItsBatch) {
   for (const int n_tokens : {2, 30, 90}) {
     SceneShape shape;
     shape.n_tokens = n_tokens;
@@ -249,8 +247,6 @@ TEST(RandomScenes, ATokensResultHardlyDependsOnItsBatch) {
     scene.make_causal();
     scene.attend(2);
     const std::vector<float> batch = scene.out;
-    float largest = 0;
-    for (const float x : batch) largest = std::max(largest, std::fabs(x));
     const std::size_t row_size = static_cast<std::size_t>(shape.n_heads()) * shape.head_dim_v;
     for (const int token : {0, n_tokens / 2, n_tokens - 1}) {
       scene.call.n_tokens = 1;
@@ -258,7 +254,7 @@ TEST(RandomScenes, ATokensResultHardlyDependsOnItsBatch) {
       scene.call.mask = &scene.mask_at(0, token, 0);
       scene.attend(2);
       for (std::size_t i = 0; i < row_size; ++i) {
-        ASSERT_NEAR(scene.out[i], batch[token * row_size + i], largest * 128 * 0x1p-24F) << token;
+        ASSERT_EQ(scene.out[i], batch[token * row_size + i]) << token;
       }
     }
   }

@@ -192,12 +192,33 @@ inline void accumulate_half_group(const AttendTask& task, const StepMask& mask, 
   });
 }
 
+// Rows that see different cells are added up token by token, each with units of its own: what a
+// neighbour sees makes no difference to a row.
+inline void accumulate_by_token(const AttendTask& task, const StepMask& mask, std::size_t group,
+                                std::int64_t tile, int n_blocks) {
+  StepMask own = mask;
+  const int end = mask.first_row + mask.n_rows;
+  for (int row = mask.first_row; row < end; row += own.n_rows) {
+    own.first_row = row;
+    own.n_rows = 1;
+    while (row + own.n_rows < end && own.n_rows < few_rows &&
+           task.masks[row + own.n_rows] == task.masks[row]) {
+      ++own.n_rows;
+    }
+    if (!mask.visible[row]) continue;
+    see_through(mask.bias[row], own.seen);
+    accumulate_for_few(task, own, prepare_values(task, own, group, tile, n_blocks));
+  }
+}
+
 inline void accumulate_step(const AttendTask& task, const StepMask& mask, std::int64_t tile,
                             int n_blocks) {
   const std::span<const GroupTiles> groups = task.v_groups;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (groups[g].bits == 16) {
       accumulate_half_group(task, mask, g, tile, n_blocks);
+    } else if (mask.differs) {
+      accumulate_by_token(task, mask, g, tile, n_blocks);
     } else if (mask.n_rows <= few_rows) {
       accumulate_for_few(task, mask, prepare_values(task, mask, g, tile, n_blocks));
     } else if (g + 1 < groups.size() && groups[g + 1].bits != 16) {

@@ -8,6 +8,7 @@ struct StepMask {
   int first_row = 0;
   int n_rows = 0;
   std::uint8_t seen[cells_per_step];  // by cell: all bits set if any row sees it, else 0
+  bool differs;                       // between the rows that see any
   bool visible[max_query_rows];       // by row: sees any
   const float* bias[max_query_rows];  // by row: what the mask adds; null: nothing
 };
@@ -39,12 +40,27 @@ inline bool read_mask(const Half* halves, int n, float* bias, bool& bias_is_zero
   return most > -__builtin_inff();
 }
 
+// What a row sees of a step's cells, as StepMask::seen.
+inline void see_through(const float* bias, std::uint8_t (&seen)[cells_per_step]) {
+  for (int i = 0; i < cells_per_step; ++i) {
+    seen[i] = bias == nullptr || bias[i] > -__builtin_inff() ? 0xFF : 0;
+  }
+}
+
+inline void see_differently(const float* bias, StepMask& step) {
+  std::uint8_t seen[cells_per_step];
+  see_through(bias, seen);
+  step.differs |= std::memcmp(step.seen, seen, sizeof(seen)) != 0;
+  for (int i = 0; i < cells_per_step; ++i) step.seen[i] |= seen[i];
+}
+
 // Rows of one token (the heads of a group) share a mask, so it is read once for them.
 inline void find_visible_rows(const AttendTask& task, std::int64_t cell, int n_cells,
                               StepMask& step) {
   int first = -1;
   int last = -1;
-  std::memset(step.seen, 0, sizeof(step.seen));
+  step.differs = false;
+  bool all_seen = true;  // by all rows so far
   bool visible = false;
   bool bias_is_zero = false;
   const float* bias = nullptr;
@@ -55,14 +71,17 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t cell, int n_c
       visible = read_mask(mask == nullptr ? nullptr : mask + (cell - task.masked_from), n_cells,
                           room, bias_is_zero);
       bias = bias_is_zero ? nullptr : room;
-      for (int i = 0; i < cells_per_step; ++i) {
-        step.seen[i] |= bias_is_zero || room[i] > -__builtin_inff() ? 0xFF : 0;
-      }
     }
     step.visible[row] = visible;
     step.bias[row] = bias;
     if (!visible) continue;
-    if (first < 0) first = row;
+    if (first < 0) {
+      first = row;
+      see_through(bias, step.seen);
+    } else if (!(all_seen && bias == nullptr) && bias != step.bias[row - 1]) {
+      see_differently(bias, step);
+    }
+    all_seen &= bias == nullptr;
     last = row;
   }
   step.first_row = first;
@@ -120,6 +139,14 @@ inline void forget_row(const AttendTask& task, int row) {
   store(task.scratch->totals[row], splat(0.0F));
 }
 
+// The sum of integer weights is the same in any order, and rounded as values are weighted.
+inline void add_in_any_order(const AttendTask& task, int row) {
+  int total = 0;
+  for (const std::int16_t weight : task.scratch->weights[row]) total += weight;
+  store(task.scratch->totals[row], splat(0.0F));
+  task.scratch->totals[row][0] = static_cast<float>(total) / weight_one;
+}
+
 inline void softmax_step(const AttendTask& task, const StepMask& step, int n_blocks) {
   KernelScratch& scratch = *task.scratch;
   for (int row = 0; row < task.queries.n_rows; row += 16) {
@@ -129,6 +156,7 @@ inline void softmax_step(const AttendTask& task, const StepMask& step, int n_blo
   for (int row = step.first_row; row < end; ++row) {
     if (step.visible[row]) {
       weigh_row(task, step, n_blocks, row);
+      if (task.unordered) add_in_any_order(task, row);
     } else {
       forget_row(task, row);
     }

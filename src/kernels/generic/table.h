@@ -1,4 +1,4 @@
 // The instruction set's part of what the program chooses from.
 constexpr KernelTable table(const char* name, bool (*supported)()) {
-  return {name, supported, attend, multiply, map_queries, encode_numbers};
+  return {name, supported, attend, merge, multiply, map_queries, encode_numbers};
 }
