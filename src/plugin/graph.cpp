@@ -14,9 +14,8 @@ namespace {
 constexpr const char* no_flash_attention = "packed caches need flash attention (-fa on)";
 
 bool is_on_cache(const ggml_tensor* node) {
-  const auto is_cache = [](const auto* x) { return x != nullptr && find_cache(*x) != nullptr; };
-  return !computes_nothing(node->op) &&
-         (is_cache(node) || std::ranges::any_of(node->src, is_cache));
+  const auto hosted = [](const auto* x) { return x != nullptr && find_cache(*x) != nullptr; };
+  return !computes_nothing(node->op) && (hosted(node) || std::ranges::any_of(node->src, hosted));
 }
 
 void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
@@ -25,8 +24,7 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
   const auto* const wide = static_cast<const std::int64_t*>(numbers.data);
   const auto* const narrow = static_cast<const std::int32_t*>(numbers.data);
   const bool is_narrow = numbers.type == GGML_TYPE_I32;
-  std::vector<std::int64_t> widened;
-  if (is_narrow) widened.assign(narrow, narrow + values.ne[1]);
+  const std::vector<std::int64_t> widened(narrow, narrow + (is_narrow ? values.ne[1] : 0));
   const WriteCall call{
       .values = static_cast<const float*>(values.data),
       .row_stride = values.nb[1],
@@ -81,9 +79,8 @@ void settle_caches(std::span<ggml_tensor* const> nodes) {
       HostedTensor* const cache = find_cache(*view);
       if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);
     }
-    for (const ggml_tensor* view : {&k, &v}) {
+    for (const ggml_tensor* view : {&k, &v})
       if (find_cache(*view) != nullptr) table_of(*view).take_untold(untold);
-    }
   }
   if (!untold.empty()) report_caches(untold);
 }
@@ -94,26 +91,22 @@ void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
   if (!workspace_ || workspace_->n_threads() < n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
   }
-  find_nodes(graph);
+  look_at(graph);
   settle_caches(nodes_);
-  find_positions();
   for (ggml_tensor* node : nodes_) rewrite_node(node);
 }
 
 // Walking a whole graph takes longer than all else here, and a token's graph is mostly the last
-// one's again.
-void GraphRewriter::find_nodes(ggml_cgraph* graph) {
+// one's again. Keys that are rotated tell the positions of all rows that a graph writes, values and
+// keys of layers without rotation too.
+void GraphRewriter::look_at(ggml_cgraph* graph) {
   const std::uint64_t uid = graph_uid(*graph);
-  if (uid != 0 && uid == graph_uid_) return;
-  nodes_.clear();
-  graph_uid_ = uid;
-  ggml_tensor** const all = ggml_graph_nodes(graph);
-  std::copy_if(all, all + ggml_graph_n_nodes(graph), std::back_inserter(nodes_), is_on_cache);
-}
-
-// Keys that are rotated tell those of all rows that a graph writes, values and keys of layers
-// without rotation too.
-void GraphRewriter::find_positions() {
+  if (uid == 0 || uid != graph_uid_) {
+    nodes_.clear();
+    graph_uid_ = uid;
+    ggml_tensor** const all = ggml_graph_nodes(graph);
+    std::copy_if(all, all + ggml_graph_n_nodes(graph), std::back_inserter(nodes_), is_on_cache);
+  }
   positions_.clear();
   for (const ggml_tensor* node : nodes_) {
     if (node->op != GGML_OP_SET_ROWS) continue;

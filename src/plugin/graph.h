@@ -32,8 +32,7 @@ class GraphRewriter {
   };
 
   static void run(ggml_tensor* node, int index, int count, void* data);
-  void find_nodes(ggml_cgraph* graph);
-  void find_positions();
+  void look_at(ggml_cgraph* graph);
   void rewrite_node(ggml_tensor* node);
   HostedTensor* packed_cache(ggml_tensor* tensor);
 
