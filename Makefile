@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug bench quality suite soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug fuzz bench quality suite soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -66,6 +66,9 @@ debug: ## build without optimisation, for a debugger
 	@scripts/setup build
 	@scripts/llama-cpp libs
 	@scripts/build debug
+
+fuzz: ## up to a million inputs each for what reads plans, sessions, results and precisions (~45 min)
+	@scripts/fuzz
 
 bench: ## the benchmarks of our own kernels and attention
 	@scripts/setup build bench

@@ -1,9 +1,5 @@
 // The same bytes to the kernels of every instruction set: each within the bounds of the contract as
 // tests/support/kernel_task.h computes it in double precision, so any two within twice that.
-//   clang++ -std=c++20 -g -O1 -ffp-contract=off -fsanitize=fuzzer,address,undefined -Isrc -Itests \
-//     fuzz/kernels_fuzz.cpp tests/support/kernel_task.cpp src/kernels/*.cpp \
-//     src/base/cpu_features.cpp \
-//     -o kernels_fuzz && ./kernels_fuzz -max_len=4096 -max_total_time=60
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,5 @@
 // Any text is a precision or refused in one line; what is accepted is printed so that it is read
 // back.
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/precision_fuzz.cpp \
-//     src/cache/precision.cpp -o precision_fuzz && ./precision_fuzz -max_len=64 -max_total_time=60
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -75,8 +75,10 @@ int ExactRows::claim(CellPlace place, Mark mark) {
   leave(place);
   if (mark.slot == 0) return -1;
   // Older than any that will be written, and among themselves as old as their positions say.
-  const std::int32_t since = mark.position - std::numeric_limits<std::int32_t>::max();
-  return put(place, mark.position, since, mark.slot - 1);
+  const std::int32_t position =
+      mark.position < 0 ? 0 : mark.position;  // a session may say anything
+  const std::int32_t since = position - std::numeric_limits<std::int32_t>::max();
+  return put(place, position, since, mark.slot - 1);
 }
 
 void ExactRows::claim_all(std::span<const std::int64_t> rows, const Cells& cells,

@@ -57,8 +57,7 @@ void FreshRows::take_tiles(const ExactRows& exact) {
     }
   }
   std::ranges::sort(tiles_);
-  const auto rest = std::ranges::unique(tiles_);
-  tiles_.erase(rest.begin(), rest.end());
+  tiles_.erase(std::unique(tiles_.begin(), tiles_.end()), tiles_.end());
 }
 
 int FreshRows::tile_of(CellPlace place) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -68,29 +69,37 @@ class Reader {
 
   PlannedSide side() {
     const auto [n_heads, dim, frame_cells, windowed, n_planes, neighbours] = take<SideHeader>(1)[0];
-    if (n_heads > most || dim % head_dim_unit != 0 || dim > max_head_dim || 2 * n_planes > dim ||
-        frame_cells > most || frame_cells % tile_rows != 0) {
+    if (n_heads > most || (dim == 0 && n_heads > 0) || dim % head_dim_unit != 0 ||
+        dim > max_head_dim || 2 * n_planes > dim || frame_cells > most ||
+        frame_cells % tile_rows != 0) {
       throw Error(file_ + ": a plan for " + std::to_string(n_heads) + " heads of " +
                   std::to_string(dim) + " and frames of " + std::to_string(frame_cells));
     }
     PlannedSide side{static_cast<int>(dim),
                      static_cast<int>(frame_cells),
                      windowed != 0,
-                     {neighbours != 0, take<float>(n_planes)},
+                     {neighbours != 0, finite(take<float>(n_planes))},
                      std::vector<PlannedHead>(n_heads)};
     for (PlannedHead& head : side.heads) {
-      head.mean = take<float>(dim);
-      head.base = take<float>(frame_cells > 0 ? dim : 0);
-      head.place_basis = take<float>(head.base.size() * n_place_numbers);
-      head.variance = take<float>(dim / group_channels);
+      head.mean = finite(take<float>(dim));
+      head.base = finite(take<float>(frame_cells > 0 ? dim : 0));
+      head.place_basis = finite(take<float>(head.base.size() * n_place_numbers));
+      head.variance = finite(take<float>(dim / group_channels));
       const auto into = take<Half>(std::size_t{dim} * dim);
       head.into.resize(into.size());
       std::ranges::transform(into, head.into.begin(), half_to_float);
+      head.into = finite(std::move(head.into));
     }
     return side;
   }
 
  private:
+  std::vector<float> finite(std::vector<float> numbers) const {
+    const auto is_finite = [](float x) { return std::isfinite(x); };
+    if (std::ranges::all_of(numbers, is_finite)) return numbers;
+    throw Error(file_ + ": a plan with numbers that are none");
+  }
+
   const std::string& file_;
   std::string_view rest_;
 };

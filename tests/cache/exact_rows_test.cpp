@@ -261,5 +261,14 @@ TEST(ExactRows, AreOnBothSidesOrOnNone) {
   EXPECT_EQ(plan_format(precision, 0, Side::value, n_channels, false).window, 0);
 }
 
+// Found by fuzz/row_fuzz.cpp: a session's bytes may say anything.
+TEST(ExactRows, OfARestoredRowAtAPositionBelowZeroIsAFirstOne) {
+  std::vector<std::byte> memory(ExactRows::bytes(format(4, 28), 1));
+  ExactRows rows(format(4, 28), 1, memory.data());
+  const int slot = rows.claim({0, 7}, {.slot = 255, .position = INT32_MIN});
+  ASSERT_GE(slot, 0);
+  EXPECT_EQ(rows.slots(0)[slot].position, 0);
+}
+
 }  // namespace
 }  // namespace kvsplit

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 #include <numeric>
 
@@ -212,6 +213,22 @@ TEST_F(PlanFile, CutOffAnywhereIsRefused) {
     replace(good.substr(0, n));
     EXPECT_NE(why_refused(), "") << n;
   }
+}
+
+// Found by fuzz/plan_fuzz.cpp: a checksum only says that the file is as it was written.
+TEST_F(PlanFile, OfHeadsWithoutChannelsIsRefused) {
+  std::vector<PlannedLayer> layers = planned_layers();
+  layers[1].values = {};
+  layers[1].values.heads.resize(1);
+  write_plan(file_, {17, "by hand"}, layers);
+  EXPECT_NE(why_refused().find("heads of 0"), std::string::npos) << why_refused();
+}
+
+TEST_F(PlanFile, OfNumbersThatAreNoneIsRefused) {
+  std::vector<PlannedLayer> layers = planned_layers();
+  layers[1].values.heads[2].variance[1] = NAN;
+  write_plan(file_, {17, "by hand"}, layers);
+  EXPECT_NE(why_refused().find("numbers that are none"), std::string::npos) << why_refused();
 }
 
 TEST_F(PlanFile, MissingOrOfAnotherVersionIsRefused) {

@@ -1,6 +1,7 @@
 // Stock llama-server with the plugin: many at once, slots on disk, endless text, a draft model.
 #include "tests/programs/server.h"
 
+#include <fstream>
 #include <future>
 
 namespace kvsplit::programs {
@@ -8,10 +9,9 @@ namespace {
 
 constexpr int n_tokens = 8;
 
-/// Prompts that leave little doubt about what comes next: where two tokens are nearly as likely,
-/// the size of the batch decides between them. Packed caches are more sensitive to it than 16 bits:
-/// on a busy machine K8V4 turned a token with a lead of 0.2 nats in 4 of 25 batches of eight, K8V8
-/// in 1, FP16 and llama.cpp's own f16 in none. The least lead here is 0.4.
+/// Prompts that leave little doubt about what comes next: in one stream a text lies in other cells
+/// than before, and where two tokens are nearly as likely, rounding decides between them, as with
+/// llama.cpp's own caches. The least lead here is 0.4 nats.
 std::vector<std::string> prompts() {
   return {
       "Count: 1, 2, 3, 4, 5, 6, 7, 8,",
@@ -31,22 +31,36 @@ std::string story() {
          "a red cap, and every day she walked to";
 }
 
+std::vector<std::string> ask_alone(const Server& server, const std::vector<std::string>& prompts,
+                                   int n) {
+  std::vector<std::string> answers;
+  for (const std::string& prompt : prompts) {
+    answers.push_back(server.complete(prompt, n));
+    EXPECT_FALSE(answers.back().empty()) << prompt;
+  }
+  return answers;
+}
+
+std::vector<std::string> ask_together(const Server& server, const std::vector<std::string>& prompts,
+                                      int n) {
+  std::vector<std::future<std::string>> asked;
+  for (const std::string& prompt : prompts) {
+    asked.push_back(std::async(std::launch::async,
+                               [&server, prompt, n] { return server.complete(prompt, n); }));
+  }
+  std::vector<std::string> answers;
+  for (auto& answer : asked) answers.push_back(answer.get());
+  return answers;
+}
+
 /// Eight requests one after the other, then all at once: nobody notices the neighbours.
 void expect_the_same_alone_and_together(const std::string& stream_layout) {
   const Plugin plugin("K8V4");
   const Server server(plugin, {"-c", "2048", "--parallel", "8", stream_layout, "--cache-ram", "0"});
-  std::vector<std::string> alone;
-  for (const std::string& prompt : prompts()) {
-    alone.push_back(server.complete(prompt, n_tokens));
-    EXPECT_FALSE(alone.back().empty()) << prompt;
-  }
-  std::vector<std::future<std::string>> together;
-  for (const std::string& prompt : prompts()) {
-    together.push_back(std::async(std::launch::async,
-                                  [&server, prompt] { return server.complete(prompt, n_tokens); }));
-  }
+  const std::vector<std::string> alone = ask_alone(server, prompts(), n_tokens);
+  const std::vector<std::string> together = ask_together(server, prompts(), n_tokens);
   for (std::size_t i = 0; i < together.size(); ++i) {
-    EXPECT_EQ(together[i].get(), alone[i]) << prompts()[i];
+    EXPECT_EQ(together[i], alone[i]) << prompts()[i];
   }
   plugin.expect_cache();
 }
@@ -57,6 +71,31 @@ TEST(Server, ConcurrentRequestsInOneStreamAreLikeSingleOnes) {
 
 TEST(Server, ConcurrentRequestsInStreamsOfTheirOwnAreLikeSingleOnes) {
   expect_the_same_alone_and_together("--no-kv-unified");
+}
+
+/// Parts of a story, which leave much doubt about what comes next.
+std::vector<std::string> excerpts() {
+  std::ifstream file(std::string(KVSPLIT_SOURCE_DIR) + "/examples/texts/lighthouse.txt");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < 16; ++i) found.push_back(text.substr(600 * i, 60 + 50 * i));
+  return found;
+}
+
+/// The plugin's part is the same bit by bit; the host's products may round otherwise in a batch of
+/// another size on some processors. When ours did as well, a fifth of such answers were equal.
+TEST(Server, EvenDoubtfulAnswersAreTheSameInCompany) {
+  const Plugin plugin("K8V4");
+  const Server server(plugin,
+                      {"-c", "4096", "--parallel", "8", "--no-kv-unified", "--cache-ram", "0"});
+  const std::vector<std::string> alone = ask_alone(server, excerpts(), 16);
+  const auto n_equal = [&](const std::vector<std::string>& answers) {
+    int n = 0;
+    for (std::size_t i = 0; i < alone.size(); ++i) n += answers[i] == alone[i] ? 1 : 0;
+    return n;
+  };
+  EXPECT_EQ(n_equal(ask_alone(server, excerpts(), 16)), 16);
+  EXPECT_GE(n_equal(ask_together(server, excerpts(), 16)), 12);
 }
 
 nlohmann::json continued(const std::string& prompt) {
