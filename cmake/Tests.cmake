@@ -57,6 +57,10 @@ function(kvsplit_test_room room)
     TEST_PREFIX ${room}. TEST_LIST ${target}_cases DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 600)
 
+  if(room STREQUAL plugin AND TARGET ggml-kvsplit)
+    add_dependencies(${target} ggml-kvsplit)  # one case loads it as hosts do
+  endif()
+
   set(label model)
   if(room IN_LIST KVSPLIT_UNIT_ROOMS)
     set(label unit)
