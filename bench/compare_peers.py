@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 from typing import Callable
@@ -48,6 +49,24 @@ def clean_environment() -> dict[str, str]:
     """Without settings that would bring the plugin where it is not asked for."""
     return {name: value for name, value in os.environ.items()
             if name not in ("GGML_BACKEND_PATH", "KVSPLIT")}
+
+
+def demo_model() -> str:
+    return output_of([str(ROOT / "scripts/get-model"), "--path"], dict(os.environ)).strip()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def run(program: Callable[[], None]) -> None:
+    """For each program of this folder: what goes wrong is one line."""
+    try:
+        program()
+    except Failure as failure:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {failure}")
 
 
 def llama_build() -> dict[str, str]:
@@ -185,7 +204,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"compare_peers.py: {failure}")
+    run(main)

@@ -37,7 +37,7 @@ class Host:
     server: subprocess.Popen | None = None
 
 
-def sudo_ip(*arguments: str) -> None:
+def ip_command(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
@@ -52,12 +52,12 @@ def hosts():
         found = []
         for i, name in enumerate(names, 1):
             here, there = f"ks{os.getpid() % 100000}a{i}", f"ks{os.getpid() % 100000}b{i}"
-            sudo_ip("netns", "add", name)
-            sudo_ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", name)
-            sudo_ip("addr", "add", f"10.213.{i}.1/30", "dev", here)
-            sudo_ip("link", "set", here, "up")
-            sudo_ip("-n", name, "addr", "add", f"10.213.{i}.2/30", "dev", there)
-            sudo_ip("-n", name, "link", "set", there, "up")
+            ip_command("netns", "add", name)
+            ip_command("link", "add", here, "type", "veth", "peer", "name", there, "netns", name)
+            ip_command("addr", "add", f"10.213.{i}.1/30", "dev", here)
+            ip_command("link", "set", here, "up")
+            ip_command("-n", name, "addr", "add", f"10.213.{i}.2/30", "dev", there)
+            ip_command("-n", name, "link", "set", there, "up")
             found.append(Host(f"10.213.{i}.2", ["ip", "netns", "exec", name]))
         yield found, "two network namespaces"
     finally:
@@ -66,12 +66,10 @@ def hosts():
 
 
 def start(host: Host, build: dict[str, str], kvsplit: str | None, folder: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = compare_peers.free_port()
     environment = compare_peers.clean_environment()
     device = "CPU"
-    host.report = tempfile.mktemp(dir=folder)
+    host.report = f"{folder}/{port}.report"
     if kvsplit:
         device = "KVSPLIT"
         environment |= {"GGML_BACKEND_PATH": str(compare_peers.PLUGIN), "KVSPLIT": kvsplit,
@@ -163,8 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     build = compare_peers.llama_build()
     if options.model is None:
-        command = [str(compare_peers.ROOT / "scripts/get-model"), "--path"]
-        options.model = compare_peers.output_of(command, dict(os.environ)).strip()
+        options.model = compare_peers.demo_model()
     plugin = {"GGML_BACKEND_PATH": str(compare_peers.PLUGIN), "KVSPLIT": options.cache}
     truth, speed = finished(completion(options, build, ["-dev", "KVSPLIT"], plugin))
     long_truth, _ = finished(completion(options, build, ["-dev", "KVSPLIT"], plugin, 400))
@@ -189,7 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except compare_peers.Failure as failure:
-        sys.exit(f"distributed.py: {failure}")
+    compare_peers.run(main)

@@ -131,8 +131,7 @@ def main() -> None:
     options = parse_options()
     build = compare_peers.llama_build()
     if options.model is None:
-        command = [str(compare_peers.ROOT / "scripts/get-model"), "--path"]
-        options.model = compare_peers.output_of(command, dict(os.environ)).strip()
+        options.model = compare_peers.demo_model()
     all_cells = cells(options)
     for number in range(options.rounds):
         first = number % len(all_cells)
@@ -149,7 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"serving.py: {failure}")
+    compare_peers.run(main)

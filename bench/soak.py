@@ -20,7 +20,6 @@ import os
 import pathlib
 import random
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -96,9 +95,7 @@ class Server:
 
     def __init__(self, options: argparse.Namespace, build: dict[str, str], cache: str,
                  streams: str, folder: str):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = compare_peers.free_port()
         environment = compare_peers.clean_environment()
         if cache == cache.lower():
             k_type, v_type = cache.split("/")
@@ -314,8 +311,7 @@ def main() -> None:
         os.execv(VENV / "bin/python", [str(VENV / "bin/python"), *sys.argv])
     build = compare_peers.llama_build()
     if options.model is None:
-        command = [str(compare_peers.ROOT / "scripts/get-model"), "--path"]
-        options.model = compare_peers.output_of(command, dict(os.environ)).strip()
+        options.model = compare_peers.demo_model()
     print(peer_table.heading(options.model, options.threads, f"llama.cpp {build['version']}, "
                              f"{PACKAGE}")
           + f"{options.clients} clients for {options.seconds} s\n\n"
@@ -336,7 +332,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except compare_peers.Failure as failure:
-        sys.exit(f"soak.py: {failure}")
+    compare_peers.run(main)

@@ -36,14 +36,7 @@ void attend(const AttendTask& task) {
 void merge(const SoftmaxRows& all, const SoftmaxRows& more, int n_rows, int head_dim_v) {
   float keep[max_query_rows];
   float fresh[max_query_rows];
-  for (int row = 0; row < n_rows; row += lanes) {
-    const F32 old_max = load(all.max + row);
-    const F32 more_max = load(more.max + row);
-    const F32 max = maximum(old_max, more_max);
-    store(keep + row, exp2_not_positive(old_max - max));
-    store(fresh + row, exp2_not_positive(more_max - max));
-    store(all.max + row, max);
-  }
+  rescale(all.max, more.max, n_rows, keep, fresh);
   const auto add = [&](float* to, const float* from, int row) {
     store(to, multiply_add(load(to), splat(keep[row]), load(from) * splat(fresh[row])));
   };

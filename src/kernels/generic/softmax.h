@@ -118,16 +118,15 @@ inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks
   store(task.scratch->totals[row], total);
 }
 
-// How old sums and the step's are scaled to their common maximum, for 16 rows at a time.
-inline void rescale_rows(const AttendTask& task) {
-  KernelScratch& scratch = *task.scratch;
-  for (int row = 0; row < task.queries.n_rows; row += 16) {
-    const F32 old_max = load(task.state.max + row);
-    const F32 step_max = load(scratch.step_max + row);
-    const F32 new_max = maximum(old_max, step_max);
-    store(scratch.keep + row, exp2_not_positive(old_max - new_max));
-    store(scratch.fresh + row, exp2_not_positive(step_max - new_max));
-    store(task.state.max + row, new_max);
+// How old sums and more are scaled to their common maximum, for 16 rows at a time.
+inline void rescale(float* max, const float* more_max, int n_rows, float* keep, float* fresh) {
+  for (int row = 0; row < n_rows; row += 16) {
+    const F32 old_max = load(max + row);
+    const F32 other_max = load(more_max + row);
+    const F32 new_max = maximum(old_max, other_max);
+    store(keep + row, exp2_not_positive(old_max - new_max));
+    store(fresh + row, exp2_not_positive(other_max - new_max));
+    store(max + row, new_max);
   }
 }
 
@@ -161,7 +160,7 @@ inline void softmax_step(const AttendTask& task, const StepMask& step, int n_blo
       forget_row(task, row);
     }
   }
-  rescale_rows(task);
+  rescale(task.state.max, scratch.step_max, task.queries.n_rows, scratch.keep, scratch.fresh);
   for (int row = step.first_row; row < end; ++row) {
     float* const sums = task.state.sums + row * 16;
     const F32 fresh = load(scratch.totals[row]) * splat(scratch.fresh[row]);
