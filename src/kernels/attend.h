@@ -60,7 +60,6 @@ struct SoftmaxRows {
 struct alignas(64) KernelScratch {
   float scores[max_query_rows][cells_per_step];
   float bias[max_query_rows][cells_per_step];
-  float totals[max_query_rows][16];  ///< of a step's weights
   float step_max[max_query_rows];
   float keep[max_query_rows];  ///< what a step does to the sums: out · keep + step · fresh
   float fresh[max_query_rows];

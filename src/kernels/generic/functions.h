@@ -3,24 +3,24 @@
 // Floats of its size are integers: adding it rounds, and the sum's low bits are the integer.
 constexpr float rounding = 0x1.8p23F;
 
-// The nearest integers.
-inline I32 rounded(F32 a) {
-  const F32 sum = a + splat(rounding);
+// The integers nearest to a · factor.
+inline I32 rounded_product(F32 a, float factor) {
+  const F32 sum = multiply_add(a, splat(factor), splat(rounding));
   return make<std::int32_t>(
       [&](int i) { return as<std::int32_t>(sum.v[i]) - std::bit_cast<std::int32_t>(rounding); });
 }
 
-// 2^x for x <= 0: 2^n · 2^f with |f| <= 1/2, a polynomial of degree 6, relative error below 2e-7.
+// 2^x for x <= 0: 2^n · 2^f with |f| <= 1/2, the polynomial of degree 5 whose largest relative
+// error is least (Remez), its constant made 1: below 2e-7.
 // 0 below -126, so that an invisible cell (-inf) weighs exactly nothing.
 inline F32 exp2_not_positive(F32 x) {
   const F32 n = x + splat(rounding);
   const F32 f = x - (n - splat(rounding));
-  F32 p = splat(1.540353039e-4F);  // ln(2)^k / k!
-  p = multiply_add(p, f, splat(1.333355815e-3F));
-  p = multiply_add(p, f, splat(9.618129108e-3F));
-  p = multiply_add(p, f, splat(5.550410866e-2F));
-  p = multiply_add(p, f, splat(2.402265070e-1F));
-  p = multiply_add(p, f, splat(6.931471806e-1F));
+  F32 p = splat(1.327647198e-3F);
+  p = multiply_add(p, f, splat(9.675541333e-3F));
+  p = multiply_add(p, f, splat(5.550713274e-2F));
+  p = multiply_add(p, f, splat(2.402211972e-1F));
+  p = multiply_add(p, f, splat(6.931469671e-1F));
   p = multiply_add(p, f, splat(1.0F));
   return zero_where_below(p * power_of_two(n), x, -126.0F);
 }

@@ -13,6 +13,12 @@ struct StepMask {
   const float* bias[max_query_rows];  // by row: what the mask adds; null: nothing
 };
 
+// Whether a step's mask adds nothing, as most do: cheaper to see than numbers are to read.
+inline bool all_zero(const Half* halves) {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(halves);
+  return largest(load(bytes) | load(bytes + cells_per_step)) == 0;
+}
+
 // Reads a row's mask of the n cells of one step into `bias`. Returns whether the row sees any cell;
 // bias_is_zero: sees all of them, unchanged.
 inline bool read_mask(const Half* halves, int n, float* bias, bool& bias_is_zero) {
@@ -23,21 +29,15 @@ inline bool read_mask(const Half* halves, int n, float* bias, bool& bias_is_zero
     }
     halves = tail;
   }
-  bias_is_zero = halves == nullptr;
+  bias_is_zero = halves == nullptr || all_zero(halves);
   if (bias_is_zero) return true;
-  F32 low = load_halves(halves);
-  F32 high = low;
-  store(bias, low);
-  for (int i = lanes; i < cells_per_step; i += lanes) {
+  F32 most = splat(-__builtin_inff());
+  for (int i = 0; i < cells_per_step; i += lanes) {
     const F32 part = load_halves(halves + i);
     store(bias + i, part);
-    low = minimum(low, part);
-    high = maximum(high, part);
+    most = maximum(most, part);
   }
-  const float most = largest(high);
-  const float least = -largest(splat(0.0F) - low);
-  bias_is_zero = most == 0.0F && least == 0.0F;
-  return most > -__builtin_inff();
+  return largest(most) > -__builtin_inff();
 }
 
 // What a row sees of a step's cells, as StepMask::seen.
@@ -88,10 +88,9 @@ inline void find_visible_rows(const AttendTask& task, std::int64_t cell, int n_c
   step.n_rows = first < 0 ? 0 : last - first + 1;
 }
 
-// Scores of one row become weights relative to the step's own maximum, so that as integers they use
-// all of their bits however small the step's share of the whole is.
+// The scores of one row as softmax takes them, and the largest of them.
 // Blocks that the step does not have were not scored: what lies there is anything, even NaN.
-inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks, int row) {
+inline void find_maximum(const AttendTask& task, const StepMask& step, int n_blocks, int row) {
   float* const scores = task.scratch->scores[row];
   F32 s[step_blocks];
   for (int t = 0; t < step_blocks; ++t) {
@@ -106,16 +105,8 @@ inline void weigh_row(const AttendTask& task, const StepMask& step, int n_blocks
       s[t] = multiply_add(slope, load(step.bias[row] + t * lanes), s[t]);
     }
   }
-  const float step_max = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
-  F32 total = splat(0.0F);
-  for (int t = 0; t < step_blocks; ++t) {
-    const F32 weight = exp2_not_positive(s[t] - splat(step_max));
-    store(scores + t * lanes, weight);
-    store_i16(task.scratch->weights[row] + t * lanes, rounded(weight * splat(weight_one)));
-    total = total + weight;
-  }
-  task.scratch->step_max[row] = step_max;
-  store(task.scratch->totals[row], total);
+  for (int t = 0; t < step_blocks; ++t) store(scores + t * lanes, s[t]);
+  task.scratch->step_max[row] = largest(maximum(maximum(s[0], s[1]), maximum(s[2], s[3])));
 }
 
 // How old sums and more are scaled to their common maximum, for 16 rows at a time.
@@ -130,40 +121,56 @@ inline void rescale(float* max, const float* more_max, int n_rows, float* keep, 
   }
 }
 
+// The sum of integer weights is the same in any order, and rounded as values are weighted.
+inline F32 sum_in_any_order(const std::int16_t (&weights)[cells_per_step]) {
+  int total = 0;
+  for (const std::int16_t weight : weights) total += weight;
+  float sums[lanes] = {static_cast<float>(total) / weight_one};
+  return load(sums);
+}
+
+// Scores of one row become weights relative to the step's own maximum, so that as integers they use
+// all of their bits however small the step's share of the whole is.
+inline void weigh_row(const AttendTask& task, int row) {
+  KernelScratch& scratch = *task.scratch;
+  float* const scores = scratch.scores[row];
+  const F32 step_max = splat(scratch.step_max[row]);
+  F32 total = splat(0.0F);
+  for (int t = 0; t < step_blocks; ++t) {
+    const F32 weight = exp2_not_positive(load(scores + t * lanes) - step_max);
+    store(scores + t * lanes, weight);
+    store_i16(scratch.weights[row] + t * lanes, rounded_product(weight, weight_one));
+    total = total + weight;
+  }
+  if (task.unordered) total = sum_in_any_order(scratch.weights[row]);
+  float* const sums = task.state.sums + row * lanes;
+  const F32 fresh = total * splat(scratch.fresh[row]);
+  store(sums, multiply_add(load(sums), splat(scratch.keep[row]), fresh));
+}
+
 inline void forget_row(const AttendTask& task, int row) {
   for (int i = 0; i < cells_per_step; i += lanes) {
     store(task.scratch->scores[row] + i, splat(0.0F));
     store_i16(task.scratch->weights[row] + i, zero_i32());
   }
-  store(task.scratch->totals[row], splat(0.0F));
 }
 
-// The sum of integer weights is the same in any order, and rounded as values are weighted.
-inline void add_in_any_order(const AttendTask& task, int row) {
-  int total = 0;
-  for (const std::int16_t weight : task.scratch->weights[row]) total += weight;
-  store(task.scratch->totals[row], splat(0.0F));
-  task.scratch->totals[row][0] = static_cast<float>(total) / weight_one;
-}
-
+// Maxima of all rows come first: what waits for a row's own would fill the processor's queue.
 inline void softmax_step(const AttendTask& task, const StepMask& step, int n_blocks) {
   KernelScratch& scratch = *task.scratch;
-  for (int row = 0; row < task.queries.n_rows; row += 16) {
+  for (int row = 0; row < task.queries.n_rows; row += lanes) {
     store(scratch.step_max + row, splat(lowest_score));
   }
   const int end = step.first_row + step.n_rows;
   for (int row = step.first_row; row < end; ++row) {
-    if (step.visible[row]) {
-      weigh_row(task, step, n_blocks, row);
-      if (task.unordered) add_in_any_order(task, row);
-    } else {
-      forget_row(task, row);
-    }
+    if (step.visible[row]) find_maximum(task, step, n_blocks, row);
   }
   rescale(task.state.max, scratch.step_max, task.queries.n_rows, scratch.keep, scratch.fresh);
   for (int row = step.first_row; row < end; ++row) {
-    float* const sums = task.state.sums + row * 16;
-    const F32 fresh = load(scratch.totals[row]) * splat(scratch.fresh[row]);
-    store(sums, multiply_add(load(sums), splat(scratch.keep[row]), fresh));
+    if (step.visible[row]) {
+      weigh_row(task, row);
+    } else {
+      forget_row(task, row);
+    }
   }
 }
