@@ -23,6 +23,7 @@ std::string_view name_of(std::string_view argument) {
 SplitArguments split_arguments(const std::vector<std::string>& arguments) {
   constexpr std::array commands = {"exec", "run", "chat", "serve"};
   constexpr std::array own_options = {"--kvq", "--kvq-key", "--kvq-val", "--weights-on"};
+  constexpr std::array own_flags = {"--meter", "--help"};
   if (arguments.empty() || !contains(commands, arguments[0])) return {arguments, {}};
   const bool ends_at_program = arguments[0] == "exec";
 
@@ -31,7 +32,7 @@ SplitArguments split_arguments(const std::vector<std::string>& arguments) {
   for (; next != arguments.end() && *next != "--"; ++next) {
     const bool takes_value = contains(own_options, name_of(*next));
     if (ends_at_program && !next->starts_with('-')) break;
-    const bool is_own = takes_value || ends_at_program || *next == "--help";
+    const bool is_own = takes_value || ends_at_program || contains(own_flags, *next);
     auto& part = is_own ? split.own : split.handed_on;
     part.push_back(*next);
     const bool has_value = next->find('=') != std::string::npos || next + 1 == arguments.end();

@@ -7,12 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "base/error.h"
 #include "base/system.h"
 #include "cli/arguments.h"
 #include "cli/child.h"
 #include "cli/command.h"
+#include "cli/meter.h"
 #include "cli/paths.h"
 #include "cli/plugin_report.h"
 #include "host/backend.h"
@@ -37,12 +39,29 @@ void add_options(CLI::App& app, ToolOptions& options) {
   add_value(app, "--weights-on", options.weights_on, "DEVICE",
             "Keep the weights on another device (see --list-devices of llama.cpp's programs) and "
             "the packed cache in main memory");
+  app.add_flag("--meter", options.has_meter,
+               "Show below the program what its cache takes now, beside FP16, its speed and the "
+               "memory left");
   const bool is_exec = options.tool.empty();
   add_value(app, is_exec ? "program" : "arguments", options.arguments,
             is_exec ? "PROGRAM ARGUMENTS…" : "ARGUMENTS…",
             is_exec
                 ? "Program and its arguments, handed on as they are"
                 : options.tool + "'s own options; after a -- also those that are called like ours");
+}
+
+/// Runs a program to its end, watched by a meter if there is to be one. Returns its exit code.
+int run_watched(const std::string& program, const Strings& arguments, Meter* meter,
+                const std::string& report) {
+  Child child(program, arguments);
+  if (meter == nullptr) return child.wait();
+  std::optional<int> code;
+  while (!(code = child.exit_code())) {
+    meter->show(report);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  meter->show(report);
+  return *code;
 }
 
 /// Runs a program of llama.cpp, a path or a name, with the plugin active, and says in a line on
@@ -59,7 +78,10 @@ int launch(const std::string& program, const LaunchOptions& options) {
   if (!caches.empty()) {
     set_precision(caches[0].precision, given(arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL"));
   }
-  const int exit_code = run_child(program, arguments);
+  std::optional<Meter> meter;
+  if (options.has_meter) meter.emplace(folder);
+  const int exit_code = run_watched(program, arguments, meter ? &*meter : nullptr, report);
+  meter.reset();
   if (!given(options.arguments, {"-h", "--help", "--version", "--list-devices"})) {
     std::fputs(fmt::format("kvsplit: {}\n", closing_line(report, name)).c_str(), stderr);
   }

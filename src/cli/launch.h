@@ -19,8 +19,9 @@ void set_precision(Precision precision, const std::optional<std::string>& model)
 
 /// What exec, run, chat and serve take.
 struct LaunchOptions {
-  PrecisionOptions precision;          ///< at most one
-  std::string weights_on;              ///< device for the weights, "" = with the cache
+  PrecisionOptions precision;  ///< at most one
+  std::string weights_on;      ///< device for the weights, "" = with the cache
+  bool has_meter = false;
   std::vector<std::string> arguments;  ///< of the program, as the user gave them
 };
 

@@ -5,8 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/shared.h"
 #include "base/system.h"
+#include "cache/live_use.h"
 #include "kernels/attend.h"
 #include "plugin/plugin.h"
 
@@ -36,6 +36,7 @@ void append_event(const Json& event) {
 void start() {
   const std::string text = environment("KVSPLIT");
   if (!text.empty() && !chosen_precision()) set_precision(parse_precision(text));
+  count_live_use();
   // A wrong $KVSPLIT_ISA is refused here, not within a graph.
   append_event({{"event", "loaded"},
                 {"version", build_config::version},
@@ -61,22 +62,22 @@ void report_caches(std::span<const HostedTensor* const> caches) {
   const CacheSummary summary(caches);
   log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
   for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
-  const CacheSum& sum = summary.sum;
   Json tensors = Json::array();
   for (const HostedTensor* cache : caches) {
     const NominalRows& rows = cache->nominal();
     tensors.push_back({{"layer", rows.layer},
                        {"side", rows.side == Side::key ? "k" : "v"},
                        {"bytes", cache->allocated_bytes()},
+                       {"cells", rows.cells.n_rows()},
                        {"numbers", rows.n_numbers()}});
   }
   append_event({{"event", "cache"},
                 {"precision", to_string(summary.precision)},
-                {"k_bytes", sum.k_bytes},
-                {"v_bytes", sum.v_bytes},
-                {"fp16_bytes", sum.fp16_bytes()},
-                {"packed", sum.n_packed},
-                {"unpacked", sum.n_unpacked},
+                {"k_bytes", summary.sum.k_bytes},
+                {"v_bytes", summary.sum.v_bytes},
+                {"fp16_bytes", summary.sum.fp16_bytes()},
+                {"packed", summary.sum.n_packed},
+                {"unpacked", summary.sum.n_unpacked},
                 {"tensors", tensors}});
 }
 

@@ -12,7 +12,8 @@
 // $KVSPLIT_REPORT names; nothing else is printed.
 namespace kvsplit::plugin {
 
-/// Reads $KVSPLIT, the precision of caches, and says that we are here. Error: it is none.
+/// Reads $KVSPLIT, the precision of caches, and $KVSPLIT_METER, a file of LiveUse, and says that we
+/// are here. Error: they are none.
 /// {"event": "loaded", "version", "ggml", "kernels"}
 void start();
 /// The precision that was chosen; where there is none, nominal cache types choose.
@@ -26,7 +27,7 @@ void log_error(const std::string& line);
 void report_refused(const std::string& reason);
 /// The caches that a first graph is about to use: one line, and a warning for each thing to know.
 /// {"event": "cache", "precision", "k_bytes", "v_bytes", "fp16_bytes", "packed", "unpacked",
-///  "tensors": [{"layer", "side": "k" or "v", "bytes", "numbers"}, …]}
+///  "tensors": [{"layer", "side": "k" or "v", "bytes", "cells", "numbers"}, …]}
 void report_caches(std::span<const HostedTensor* const> caches);
 
 }  // namespace kvsplit::plugin

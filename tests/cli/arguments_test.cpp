@@ -23,8 +23,8 @@ TEST(SplitArguments, LeavesOtherCommandsAlone) {
 }
 
 TEST(SplitArguments, TakesOursFromAnywhereAmongThoseOfATool) {
-  expect_split({"run", "-m", "x", "--kvq", "K8V4", "-n", "9", "--kvq-key=8"},
-               {"run", "--kvq", "K8V4", "--kvq-key=8"}, {"-m", "x", "-n", "9"});
+  expect_split({"run", "-m", "x", "--kvq", "K8V4", "-n", "9", "--kvq-key=8", "--meter"},
+               {"run", "--kvq", "K8V4", "--kvq-key=8", "--meter"}, {"-m", "x", "-n", "9"});
   expect_split({"serve", "--weights-on", "CUDA0"}, {"serve", "--weights-on", "CUDA0"}, {});
 }
 
