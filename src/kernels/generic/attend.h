@@ -1,18 +1,5 @@
 // The loop over a task's cells, in steps of 64: online softmax (arXiv 1805.02867) over steps.
 
-// A step asks for the next one's cache lines, in their order: its own loads come in another, and
-// too far apart in its work to hide how long memory takes. Decoding gains 10 to 20 %.
-// g++ takes a function that does nothing but this for one without effect, and drops calls to it;
-// so it must be inlined before that.
-[[gnu::always_inline]] inline void prefetch(std::span<const GroupTiles> groups, std::int64_t tile) {
-  for (const GroupTiles& group : groups) {
-    const std::uint8_t* const next = tile_blocks_of(group, tile);
-    const int scale_bytes = group.bits == 16 ? 0 : group.short_scale_base < 0 ? 64 : 32;
-    const int bytes = group.bits * 128 + scale_bytes;
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(next + at);
-  }
-}
-
 void attend(const AttendTask& task) {
   StepMask mask;
   StepKeys keys;
@@ -22,14 +9,12 @@ void attend(const AttendTask& task) {
     find_visible_rows(task, cell, n_cells, mask);
     if (mask.n_rows == 0) continue;
     const std::int64_t tile = cell / cells_per_step;
-    const bool more = cell + cells_per_step < task.fetch_end;
-    if (more) prefetch(task.k_groups, tile + 1);
+    const std::int64_t next_tile = cell + cells_per_step < task.fetch_end ? tile + 1 : -1;
     keys.n_blocks = (n_cells + block_rows - 1) / block_rows;
     prepare_keys(task, tile, mask.n_rows > few_rows, keys);
     score_step(task, keys, mask.first_row, mask.n_rows);
-    if (more) prefetch(task.v_groups, tile + 1);
     softmax_step(task, mask, keys.n_blocks);
-    accumulate_step(task, mask, tile, keys.n_blocks);
+    accumulate_step(task, mask, tile, next_tile, keys.n_blocks);
   }
 }
 
