@@ -31,7 +31,7 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
       .rows = {is_narrow ? widened.data() : wide, static_cast<std::size_t>(values.ne[1])},
       .positions = work.positions,
       .rotation = work.rotation ? &*work.rotation : nullptr,
-      .fresh = &work.workspace->fresh(work.cache->rows().side())};
+      .fresh = &work.workspace->fresh(work.cache->rows().side(), work.cache->nominal().layer)};
   if (!work.cache->write(call, worker)) throw Error("a row beyond the end is written");
 }
 
