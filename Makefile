@@ -103,7 +103,7 @@ suite: ## every cache at 128 … 8,192 tokens on the demo model: table, page and
 	@$(program) bench --suite -m "$$($(program) pull --path)" -o build/suite.json
 	@bench/report/make-report build/suite.html build/suite.json
 
-models: ## docs/models.md: what is packed of each family of models, and what that costs (~1 min)
+models: ## docs/models.md: what is packed of each family of models, and what that costs (seconds)
 	@scripts/setup build test
 	@scripts/llama-cpp libs
 	@scripts/build release families_test

@@ -204,6 +204,23 @@ def qwen_moe(generation, n_heads, head_dim=32, n_embd=32, n_experts=2):
     return model
 
 
+def qwen2vl():
+    """Three positions to a token, those of text all the same; each turns some planes of a head."""
+    n_embd = head_dim = 32
+    model = TinyModel("qwen2vl", "qwen2vl", n_embd, n_ff=32)
+    model.heads(1, 1, head_dim)
+    model.eps()
+    model.key("rope.dimension_sections", [4, 6, 6, 0])
+    model.embeddings(tied=True)
+    model.norm("output_norm", n_embd)
+    for block in model.blocks():
+        model.norm(f"{block}.attn_norm", n_embd)
+        model.attention(block, 1, 1, head_dim, bias=1.0)
+        model.norm(f"{block}.ffn_norm", n_embd)
+        model.feed_forward(block)
+    return model
+
+
 def phi2():
     """Half of each head turns; the host divides queries, not scores, by the root of its size."""
     n_embd = head_dim = 32
@@ -366,6 +383,7 @@ def all_models():
     yield qwen(3, n_heads=7, n_kv_heads=1, head_dim=32, n_embd=48)
     yield qwen_moe(2, n_heads=1)
     yield qwen_moe(3, n_heads=2)
+    yield qwen2vl()
     yield phi2()
     yield phi3()
     yield stablelm()

@@ -16,6 +16,7 @@ struct Family {
   int n_unpacked = 0;  ///< those that stay in 16 bits
   std::array<const char*, 2> why = {};  ///< they do, as the log says it
   llama_pos first_position = 0;         ///< of all texts
+  bool shifts = true;                   ///< llama.cpp moves the rest of a text to earlier positions
   bool windows = false;                 ///< some layers see a sliding window only
   bool recurrent = false;     ///< some layers have a state instead: no removal of single tokens
   bool host_rotates = false;  ///< llama.cpp turns rows by a Hadamard where its type is quantised
@@ -72,6 +73,9 @@ inline constexpr Family all_families[] = {
      .n_layers = 1,
      .n_packed = 2,
      .recurrent = true},
+    {.name = "qwen2vl",
+     .shape = "three positions to a token; llama.cpp does not move them",
+     .shifts = false},
     {.name = "phi2", .shape = "half of each head turns"},
     {.name = "phi3", .shape = "heads of 96, one matrix for all three"},
     {.name = "stablelm", .shape = "a quarter of each head turns, normed per head"},

@@ -110,6 +110,9 @@ std::vector<float> shifted_talk(const Family& family, const Model& model,
 }
 
 TEST_P(Families, AShiftedContextIsTheHosts) {
+  if (!family().shifts) {
+    GTEST_SKIP() << "llama.cpp does not";
+  }
   const std::vector<float> truth = shifted_talk(family(), cpu(), exact());
   for (const bool unified : {true, false}) {
     const std::vector<float> logits = shifted_talk(family(), kvsplit(), packed("FP16", unified));
@@ -132,8 +135,8 @@ TEST_P(Families, AShiftedContextIsTheHosts) {
 /// Four-bit values outweigh what the eight-bit keys lose when they are decoded, turned and encoded
 /// again: a shift may cost no more than the host's pair of types costs without one.
 TEST_P(Families, AShiftHardlyCostsPackedKeys) {
-  if (!family().packed()) {
-    GTEST_SKIP() << "stays in 16 bits";
+  if (!family().packed() || !family().shifts) {
+    GTEST_SKIP() << "stays in 16 bits, or where it is";
   }
   const double host =
       relative_error(conversation(cpu(), stock_8_and_4_bits()), conversation(cpu(), exact()));
