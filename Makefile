@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug fuzz bench quality suite soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -102,6 +102,12 @@ suite: ## every cache at 128 … 8,192 tokens on the demo model: table, page and
 	@$(program) pull
 	@$(program) bench --suite -m "$$($(program) pull --path)" -o build/suite.json
 	@bench/report/make-report build/suite.html build/suite.json
+
+models: ## docs/models.md: what is packed of each family of models, and what that costs (seconds)
+	@scripts/setup build test
+	@scripts/llama-cpp libs
+	@scripts/build release families_test
+	@KVSPLIT_MODELS_PAGE=docs/models.md build/release/families_test --gtest_brief=1 --gtest_filter=ModelsPage.IsWritten
 
 soak: ## 64 clients for two minutes against llama-server with the plugin, several caches (~20 min)
 	@scripts/setup build soak

@@ -110,13 +110,14 @@ struct Workspace::Impl {
   std::vector<std::unique_ptr<ThreadScratch>> threads;
   std::unique_ptr<float[]> partials;  // [row job, piece]: SoftmaxRows
   std::atomic<int> n_finished = 0;
-  FreshRows fresh_keys{Side::key}, fresh_values{Side::value};
+  std::array<FreshRows, 2> fresh_keys{FreshRows(Side::key), FreshRows(Side::key)};
+  std::array<FreshRows, 2> fresh_values{FreshRows(Side::value), FreshRows(Side::value)};
 };
 
 Workspace::Workspace(int n_threads) : impl_(std::make_unique<Impl>(n_threads)) {}
 Workspace::~Workspace() = default;
-FreshRows& Workspace::fresh(Side side) {
-  return side == Side::key ? impl_->fresh_keys : impl_->fresh_values;
+FreshRows& Workspace::fresh(Side side, int layer) {
+  return (side == Side::key ? impl_->fresh_keys : impl_->fresh_values)[layer % 2];
 }
 int Workspace::n_threads() const { return static_cast<int>(impl_->threads.size()); }
 
@@ -362,7 +363,7 @@ void merge_block(const Attention& a, const RowBlock& block, ThreadScratch& scrat
 }
 
 void prepare_block(const Attention& a, const RowBlock& block, ThreadScratch& scratch) {
-  scratch.exact.find({&a.k, &a.workspace.fresh_keys}, {&a.v, &a.workspace.fresh_values}, a.call,
+  scratch.exact.find({&a.k, a.workspace.fresh_keys}, {&a.v, a.workspace.fresh_values}, a.call,
                      a.call.first_stream + block.stream);
   const int last = block.n_rows - 1;
   scratch.exact.look_at(query_place(a, block, 0).token, query_place(a, block, last).token + 1);

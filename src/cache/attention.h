@@ -65,8 +65,10 @@ class Workspace {
   explicit Workspace(int n_threads);
   ~Workspace();
   int n_threads() const;
-  /// Where writes keep what the attention after them is to see; see FreshRows.
-  FreshRows& fresh(Side side);
+  /// Where writes keep what the attention after them is to see; see FreshRows. Layers take turns at
+  /// two: where layers have no keys and values of their own they look at those of the last two that
+  /// have, one with a window and one without (Gemma 3n, Gemma 4).
+  FreshRows& fresh(Side side, int layer = 0);
   struct Impl;
   Impl& impl() { return *impl_; }
 

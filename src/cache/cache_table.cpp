@@ -77,17 +77,17 @@ HostedTensor* CacheTable::add(NominalRows nominal, const std::optional<Precision
   return (caches_[memory] = std::move(cache)).get();
 }
 
-void CacheTable::leave_unpacked(HostedTensor& cache, const std::string& why) {
-  if (!cache.packed()) return;
+void CacheTable::leave_unpacked(HostedTensor* cache, const std::string& why) {
+  if (cache == nullptr || !cache->packed() || why.empty()) return;
   counter_.change([&](CacheSum& sum) {
     CacheSum changed = sum;
-    changed.take(cache);
-    cache.unpack(why);
-    changed.add(cache);
+    changed.take(*cache);
+    cache->unpack(why);
+    changed.add(*cache);
     sum = changed;
   });
-  caches_[cache.nominal_rows()] = caches_[cache.address()];
-  if (std::ranges::find(untold_, &cache) == untold_.end()) untold_.push_back(&cache);
+  caches_[cache->nominal_rows()] = caches_[cache->address()];
+  if (std::ranges::find(untold_, cache) == untold_.end()) untold_.push_back(cache);
 }
 
 void CacheTable::cleared() {

@@ -55,8 +55,9 @@ class CacheTable {
   HostedTensor* around(const std::byte* place) const;
   HostedTensor* add(NominalRows nominal, const std::optional<Precision>& chosen, std::byte* memory);
 
-  /// HostedTensor::unpack(), if it is packed; afterwards the cache is at its new memory too.
-  void leave_unpacked(HostedTensor& cache, const std::string& why);
+  /// HostedTensor::unpack(), if there is a packed one and a reason; afterwards the cache is at its
+  /// new memory too.
+  void leave_unpacked(HostedTensor* cache, const std::string& why);
   /// All of the buffer is zeros again.
   void cleared();
 

@@ -14,14 +14,14 @@ void ExactCells::find(Side k, Side v, const AttentionCall& call, std::int64_t st
   k_ = k;
   v_ = v;
   stream_ = stream;
-  const auto is_fresh = [&](const Side& side) {
-    return side.fresh->is_of(side.tensor->exact(), call);
-  };
-  fresh_ = is_fresh(k) && is_fresh(v);
+  for (Side* side : {&k_, &v_})
+    for (const FreshRows& fresh : side->written)
+      if (fresh.is_of(side->tensor->exact(), call)) side->fresh = &fresh;
+  fresh_ = k_.fresh != nullptr && v_.fresh != nullptr;
   all_.clear();
   if (fresh_) {
     const auto is_here = [&](const ExactRow& row) { return row.place.stream == stream; };
-    std::ranges::copy_if(k.fresh->rows(), std::back_inserter(all_), is_here);
+    std::ranges::copy_if(k_.fresh->rows(), std::back_inserter(all_), is_here);
     return;
   }
   const auto k_slots = k.tensor->exact().slots(stream);

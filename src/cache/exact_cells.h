@@ -13,10 +13,11 @@ namespace kvsplit {
 /// the batch that was just written sees, if it is the one that asks; or else what is exact for all.
 class ExactCells {
  public:
-  /// A tensor, and what was written last.
+  /// A tensor, and what was written last, its rows perhaps.
   struct Side {
     const PackedTensor* tensor = nullptr;
-    const FreshRows* fresh = nullptr;
+    std::span<const FreshRows> written;
+    const FreshRows* fresh = nullptr;  ///< that of its rows; find() looks for it
   };
 
   ExactCells();

@@ -26,7 +26,7 @@ struct ExactRow {
 /// What the tokens of a batch see in 8 bits: each one the rows that were written last when it was
 /// written itself, as if they came one by one. So how a text is cut into batches changes nothing.
 /// ExactRows have what is left of that when all of the batch is written; the rest is here, until
-/// the next write of any tensor with these FreshRows: the attention that follows a write in the
+/// the next write of any tensor with these FreshRows: attention that follows a write in the
 /// host's graph finds it. Rows lie in tiles as their cells do, those of the batch and copies of
 /// what was exact before: a token's result must not depend on where a batch begins.
 class FreshRows {

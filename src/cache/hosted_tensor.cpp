@@ -38,6 +38,11 @@ std::string HostedTensor::bind_heads(std::int64_t head_dim) {
   return packed_->bind_heads(static_cast<int>(head_dim));
 }
 
+std::string HostedTensor::bind_no_heads(std::int64_t n_written) const {
+  const bool unread = packed() && packed_->head_dim() == 0 && n_written == nominal_.n_channels;
+  return unread ? "not read by flash attention" : "";
+}
+
 void HostedTensor::unpack(const std::string& reason) {
   Pages rows(nominal_.bytes());
   const bool is_f16 = nominal_.type == "f16" && image_->raw_bytes() == nominal_.row_bytes;

@@ -53,6 +53,9 @@ class HostedTensor {
   /// Tells the size of the heads, before anything is computed. Returns "" or why they cannot be
   /// packed.
   std::string bind_heads(std::int64_t head_dim);
+  /// Tells that so many numbers at once are written in a graph whose attention has bound its heads.
+  /// Returns "" or why they cannot be packed: whole rows of a tensor that no attention reads.
+  std::string bind_no_heads(std::int64_t n_written) const;
   /// From now on rows are nominal. Error: a session was restored already and cannot be converted.
   void unpack(const std::string& reason);
 

@@ -79,15 +79,17 @@ struct Reserved {
   explicit Reserved(Precision wanted) : precision(std::move(wanted)) {}
 
   void add(ggml_cgraph* graph) {
-    for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
-      const ggml_tensor& node = *ggml_graph_node(graph, i);
-      if (node.op != GGML_OP_FLASH_ATTN_EXT) continue;
-      const std::array halves = {find(node.src[1]), find(node.src[2])};
+    const std::span nodes(ggml_graph_nodes(graph), ggml_graph_n_nodes(graph));
+    for (const ggml_tensor* node : nodes) {
+      if (node->op != GGML_OP_FLASH_ATTN_EXT) continue;
+      const std::array halves = {find(node->src[1]), find(node->src[2])};
       const std::string why =
-          bind_pair(halves[0], node.src[1]->ne[0], halves[1], node.src[2]->ne[0]);
-      for (HostedTensor* const half : halves) {
-        if (half != nullptr && !why.empty()) table.leave_unpacked(*half, why);
-      }
+          bind_pair(halves[0], node->src[1]->ne[0], halves[1], node->src[2]->ne[0]);
+      for (HostedTensor* const half : halves) table.leave_unpacked(half, why);
+    }
+    for (const ggml_tensor* node : nodes) {
+      HostedTensor* const cache = node->op == GGML_OP_SET_ROWS ? find(node) : nullptr;
+      if (cache != nullptr) table.leave_unpacked(cache, cache->bind_no_heads(node->ne[0]));
     }
   }
 

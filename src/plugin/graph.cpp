@@ -31,7 +31,7 @@ void write_rows(const Work& work, const ggml_tensor& node, Worker worker) {
       .rows = {is_narrow ? widened.data() : wide, static_cast<std::size_t>(values.ne[1])},
       .positions = work.positions,
       .rotation = work.rotation ? &*work.rotation : nullptr,
-      .fresh = &work.workspace->fresh(work.cache->rows().side())};
+      .fresh = &work.workspace->fresh(work.cache->rows().side(), work.cache->nominal().layer)};
   if (!work.cache->write(call, worker)) throw Error("a row beyond the end is written");
 }
 
@@ -40,9 +40,7 @@ std::string plan_write(const ggml_tensor& node, Work& work) {
   work.run = write_rows;
   const ggml_tensor& values = *node.src[0];
   const NominalRows& nominal = work.cache->nominal();
-  // Without it values are written transposed, and there is no attention that shows the head size.
-  const bool shows_heads = work.cache->rows().head_dim() > 0;
-  if (node.ne[0] != nominal.n_channels || !shows_heads) return no_flash_attention;
+  if (node.ne[0] != nominal.n_channels) return no_flash_attention;  // values, transposed
   const bool all = node.data == work.cache->address() &&
                    node.ne[1] * node.ne[2] * node.ne[3] == nominal.cells.n_rows();
   if (tap() != nullptr) {
@@ -63,11 +61,11 @@ std::string plan(const ggml_tensor& node, const HostedTensor* target, Work& work
   if (node.op == GGML_OP_CPY || node.op == GGML_OP_ROPE) {
     return plan_key_shift(node, target != nullptr ? node : *node.src[0], work);
   }
-  return node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_CONT ? no_flash_attention
-                                                               : "not done on packed caches";
+  return node.op == GGML_OP_MUL_MAT ? no_flash_attention : "not done on packed caches";
 }
 
-// Head sizes are known from attention alone, and must be before anything is written.
+// Head sizes are known from attention alone, and must be before anything is written. What is read
+// otherwise, by an indexer or an attention that adds a bias to its scores, is not packed.
 void settle_caches(std::span<ggml_tensor* const> nodes) {
   std::vector<const HostedTensor*> untold;
   for (const ggml_tensor* node : nodes) {
@@ -75,22 +73,25 @@ void settle_caches(std::span<ggml_tensor* const> nodes) {
     const ggml_tensor& k = *node->src[1];
     const ggml_tensor& v = *node->src[2];
     const std::string why = bind_pair(find_cache(k), k.ne[0], find_cache(v), v.ne[0]);
-    for (const ggml_tensor* view : {&k, &v}) {
-      HostedTensor* const cache = find_cache(*view);
-      if (cache != nullptr && !why.empty()) table_of(*view).leave_unpacked(*cache, why);
-    }
-    for (const ggml_tensor* view : {&k, &v})
-      if (find_cache(*view) != nullptr) table_of(*view).take_untold(untold);
+    for (const ggml_tensor* x : {&k, &v})
+      if (HostedTensor* const cache = find_cache(*x)) table_of(*x).leave_unpacked(cache, why);
   }
+  const auto written = [](const ggml_tensor& node) {
+    return node.op == GGML_OP_SET_ROWS ? find_cache(node) : nullptr;
+  };
+  for (const ggml_tensor* node : nodes)
+    if (HostedTensor* const cache = written(*node))
+      table_of(*node).leave_unpacked(cache, cache->bind_no_heads(node->ne[0]));
+  for (const ggml_tensor* node : nodes)
+    if (written(*node) != nullptr) table_of(*node).take_untold(untold);
   if (!untold.empty()) report_caches(untold);
 }
 
 }  // namespace
 
 void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
-  if (!workspace_ || workspace_->n_threads() < n_threads) {
+  if (!workspace_ || workspace_->n_threads() < n_threads)
     workspace_ = std::make_unique<Workspace>(n_threads);
-  }
   look_at(graph);
   settle_caches(nodes_);
   for (ggml_tensor* node : nodes_) rewrite_node(node);

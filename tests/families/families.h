@@ -2,54 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <ostream>
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "plugin/plugin.h"
+#include "tests/families/matrix.h"
 #include "tests/families/session.h"
 
 namespace kvsplit::families {
-
-/// A tiny model and what our device should make of its caches.
-struct Family {
-  const char* name;
-  int n_layers;               ///< with attention
-  int n_packed;               ///< cache tensors, of keys and of values
-  int n_unpacked;             ///< those that stay in 16 bits
-  bool windows = false;       ///< some layers see a sliding window only
-  bool recurrent = false;     ///< some layers have a state instead: no removal of single tokens
-  bool host_rotates = false;  ///< llama.cpp turns rows by a Hadamard where its type is quantised
-
-  bool packed() const { return n_packed > 0; }
-};
-
-inline constexpr Family all_families[] = {
-    {.name = "llama", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "llama-head64", .n_layers = 2, .n_packed = 4, .n_unpacked = 0, .host_rotates = true},
-    {.name = "llama-head48", .n_layers = 2, .n_packed = 0, .n_unpacked = 4},
-    {.name = "llama-head40", .n_layers = 2, .n_packed = 0, .n_unpacked = 4},
-    {.name = "mixtral", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "gemma2", .n_layers = 4, .n_packed = 8, .n_unpacked = 0, .windows = true},
-    {.name = "gemma3",
-     .n_layers = 2,
-     .n_packed = 4,
-     .n_unpacked = 0,
-     .windows = true,
-     .host_rotates = true},
-    {.name = "qwen2", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "qwen3", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "phi3", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "gptneox", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "mpt", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "gpt-oss", .n_layers = 2, .n_packed = 4, .n_unpacked = 0, .windows = true},
-    {.name = "deepseek2", .n_layers = 2, .n_packed = 0, .n_unpacked = 2},
-    {.name = "deepseek2-heads", .n_layers = 2, .n_packed = 4, .n_unpacked = 0},
-    {.name = "lfm2", .n_layers = 2, .n_packed = 4, .n_unpacked = 0, .recurrent = true},
-};
-
-inline std::ostream& operator<<(std::ostream& out, const Family& family) {
-  return out << family.name;
-}
 
 /// "gpt-oss" → "gpt_oss", as GoogleTest wants names.
 inline std::string test_name(const testing::TestParamInfo<Family>& info) {
@@ -112,6 +73,32 @@ inline std::vector<float> conversation(const Model& model, const CacheSettings& 
   return conversation(session);
 }
 
+/// Before a context is made whose caches are to be counted.
+inline void reset_allocated() {
+  plugin::reset_allocated();
+  take_log();
+}
+
+/// That so many tensors were packed, and that the log says of how many others why they were not:
+/// where there are two reasons, half of them has each.
+inline void expect_allocated(const Family& family) {
+  const CacheSum allocated = plugin::allocated();
+  EXPECT_EQ(allocated.n_packed, family.n_packed);
+  EXPECT_EQ(allocated.n_unpacked, family.n_unpacked);
+  const std::string log = take_log();
+  const auto n_reasons =
+      std::ranges::count_if(family.why, [](auto* why) { return why != nullptr; });
+  for (const char* why : family.why) {
+    if (why == nullptr) continue;
+    const std::string others = std::to_string(family.n_unpacked / n_reasons - 1) + " more: ";
+    EXPECT_NE(log.find(" and " + others + why), std::string::npos) << log;
+  }
+}
+
+inline Model load(const Family& family, Device device) {
+  return {std::string("models/") + family.name, device, family.first_position};
+}
+
 class Families : public testing::TestWithParam<Family> {
  protected:
   static const Family& family() { return GetParam(); }
@@ -119,8 +106,8 @@ class Families : public testing::TestWithParam<Family> {
   const Model& kvsplit() const { return kvsplit_; }
 
  private:
-  Model cpu_{GetParam().name, Device::cpu};
-  Model kvsplit_{GetParam().name, Device::kvsplit};
+  Model cpu_ = load(GetParam(), Device::cpu);
+  Model kvsplit_ = load(GetParam(), Device::kvsplit);
 };
 
 }  // namespace kvsplit::families

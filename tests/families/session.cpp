@@ -55,15 +55,16 @@ ggml_backend_dev_t kvsplit_device() {
   return device;
 }
 
-std::filesystem::path model_file(std::string_view name) {
+std::filesystem::path model_file(const std::string& name) {
   const char* data = std::getenv("KVSPLIT_TEST_DATA");
   const std::filesystem::path folder = data != nullptr ? data : KVSPLIT_SOURCE_DIR "/tests/data";
-  return folder / "models" / (std::string(name) + ".gguf");
+  return folder / (name + ".gguf");
 }
 
 }  // namespace
 
-Model::Model(std::string_view name, Device device) : device_(device) {
+Model::Model(const std::string& name, Device device, llama_pos first_position)
+    : device_(device), first_position_(first_position) {
   static const bool started = [] {
     llama_backend_init();
     llama_log_set(keep_warnings, nullptr);
@@ -101,7 +102,8 @@ std::vector<Token> joined(std::vector<Token> tokens, const std::vector<Token>& m
   return tokens;
 }
 
-Session::Session(const Model& model, const CacheSettings& settings) {
+Session::Session(const Model& model, const CacheSettings& settings)
+    : first_(model.first_position()) {
   if (model.device() == Device::kvsplit) {
     plugin::set_precision(parse_precision(settings.precision));
   }
@@ -129,12 +131,12 @@ namespace {
 /// Owns what llama_batch_init() allocates.
 class Batch {
  public:
-  explicit Batch(std::span<const Token> tokens)
+  Batch(std::span<const Token> tokens, llama_pos first)
       : batch_(llama_batch_init(static_cast<std::int32_t>(tokens.size()), 0, 1)) {
     for (const Token& token : tokens) {
       const std::int32_t i = batch_.n_tokens++;
       batch_.token[i] = token.id;
-      batch_.pos[i] = token.position;
+      batch_.pos[i] = first + token.position;
       batch_.n_seq_id[i] = 1;
       batch_.seq_id[i][0] = token.sequence;
       batch_.logits[i] = 1;
@@ -153,7 +155,7 @@ class Batch {
 }  // namespace
 
 bool Session::try_decode(std::span<const Token> tokens) {
-  return llama_decode(context_.get(), Batch(tokens).get()) == 0;
+  return llama_decode(context_.get(), Batch(tokens, first_).get()) == 0;
 }
 
 std::vector<float> Session::decode(std::span<const Token> tokens) {
@@ -166,6 +168,29 @@ std::vector<float> Session::decode(std::span<const Token> tokens) {
     logits.insert(logits.end(), row, row + n_vocab);
   }
   return logits;
+}
+
+std::vector<float> Session::encode(std::span<const Token> tokens) {
+  llama_set_embeddings(context_.get(), true);
+  if (llama_encode(context_.get(), Batch(tokens, first_).get()) != 0) {
+    throw Error("llama_encode failed: " + take_log());
+  }
+  std::vector<float> embeddings;
+  const int n = llama_model_n_embd(llama_get_model(context_.get()));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const float* row = llama_get_embeddings_ith(context_.get(), static_cast<std::int32_t>(i));
+    embeddings.insert(embeddings.end(), row, row + n);
+  }
+  llama_set_embeddings(context_.get(), false);
+  return embeddings;
+}
+
+bool Session::remove(llama_seq_id sequence, llama_pos begin, llama_pos end) {
+  return llama_memory_seq_rm(memory(), sequence, at(begin), at(end));
+}
+
+void Session::move(llama_seq_id sequence, llama_pos begin, llama_pos end, llama_pos shift) {
+  llama_memory_seq_add(memory(), sequence, at(begin), at(end), shift);
 }
 
 std::vector<std::uint8_t> Session::state() {

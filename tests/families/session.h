@@ -5,7 +5,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace kvsplit::families {
@@ -13,19 +12,23 @@ namespace kvsplit::families {
 /// Who holds the cache and computes on it: llama.cpp's own CPU device, or ours.
 enum class Device { cpu, kvsplit };
 
-/// A tiny model of tests/data/models, all of it on one device. Error: it cannot be loaded.
+/// A tiny model, all of it on one device. Error: it cannot be loaded.
 class Model {
  public:
-  Model(std::string_view name, Device device);
+  /// name: "models/llama", a file of tests/data without its ending. first_position: where all
+  /// texts begin; tests count from 0.
+  Model(const std::string& name, Device device, llama_pos first_position = 0);
 
   llama_model* get() const { return model_.get(); }
   Device device() const { return device_; }
+  llama_pos first_position() const { return first_position_; }
 
  private:
   struct Free {
     void operator()(llama_model* model) const { llama_model_free(model); }
   };
   Device device_;
+  llama_pos first_position_;
   std::unique_ptr<llama_model, Free> model_;
 };
 
@@ -58,8 +61,14 @@ class Session {
   std::vector<float> decode(std::span<const Token> tokens);
   /// The same without logits; false where the host reports failure.
   bool try_decode(std::span<const Token> tokens);
+  /// Embeddings [tokens.size(), n_embd] of one llama_encode, at most 128 tokens. Error: it failed.
+  std::vector<float> encode(std::span<const Token> tokens);
 
   llama_memory_t memory() const { return llama_get_memory(context_.get()); }
+  /// Tokens of a sequence at positions from `begin` on and before `end`, -1: all that follow, are
+  /// removed, or moved by `shift`. False: they cannot be.
+  bool remove(llama_seq_id sequence, llama_pos begin, llama_pos end);
+  void move(llama_seq_id sequence, llama_pos begin, llama_pos end, llama_pos shift);
 
   std::vector<std::uint8_t> state();
   bool restore(std::span<const std::uint8_t> state);
@@ -70,6 +79,9 @@ class Session {
   struct Free {
     void operator()(llama_context* context) const { llama_free(context); }
   };
+  llama_pos at(llama_pos position) const { return position < 0 ? -1 : first_ + position; }
+
+  llama_pos first_;
   std::unique_ptr<llama_context, Free> context_;
 };
 
