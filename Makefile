@@ -101,7 +101,7 @@ suite: ## every cache at 128 … 8,192 tokens on the demo model: table, page and
 	@scripts/build release kvsplit ggml-kvsplit
 	@$(program) pull
 	@$(program) bench --suite -m "$$($(program) pull --path)" -o build/suite.json
-	@bench/report/make-report build/suite.html build/suite.json
+	@$(program) report build/suite.json -o build/suite.html
 
 models: ## docs/models.md: what is packed of each family of models, and what that costs (seconds)
 	@scripts/setup build test

@@ -46,7 +46,7 @@ install(PROGRAMS scripts/get-model DESTINATION ${shared}/scripts COMPONENT kvspl
 install(FILES scripts/common.sh DESTINATION ${shared}/scripts COMPONENT kvsplit)
 install(DIRECTORY examples/texts DESTINATION ${shared}/examples COMPONENT kvsplit)
 install(DIRECTORY web DESTINATION ${shared} COMPONENT kvsplit)
-install(DIRECTORY share/plan DESTINATION ${shared}/share COMPONENT kvsplit
+install(DIRECTORY share/plan share/report DESTINATION ${shared}/share COMPONENT kvsplit
         USE_SOURCE_PERMISSIONS)
 
 # Man pages and completions say what the program says. Asking it is for a program that runs fast.

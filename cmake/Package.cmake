@@ -19,6 +19,7 @@ set(CPACK_DEBIAN_PACKAGE_MAINTAINER "${KVSPLIT_MAINTAINER}")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-pip")  # for `kvsplit pull`
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "gnuplot-nox")  # for `kvsplit report`
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "kvsplit gives any unpatched llama.cpp program a key/value cache in which keys
 and values have their own number of bits (K8V4, K4V4 ...), and attention that

@@ -44,12 +44,16 @@ void pass_signals_on() {
 }
 
 /// In the new process: becomes the program. Only what a signal handler may call is called.
-[[noreturn]] void become(char* const* words, pid_t parent, int failure) {
+[[noreturn]] void become(char* const* words, const std::string& log, pid_t parent, int failure) {
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(1);
 #endif
   (void)parent;
+  const int file = log.empty() ? -1 : open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  for (const int output : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (file >= 0) dup2(file, output);
+  }
   execvp(words[0], words);
   const int error = errno;
   _exit(write(failure, &error, sizeof error) == sizeof error ? 127 : 126);
@@ -62,7 +66,8 @@ void pass_signals_on() {
 
 }  // namespace
 
-Child::Child(const std::string& program, const std::vector<std::string>& arguments)
+Child::Child(const std::string& program, const std::vector<std::string>& arguments,
+             const std::string& log)
     : process_(*std::find(children.begin(), children.end(), 0)) {
   std::vector<char*> words = {const_cast<char*>(program.c_str())};  // which it does not change
   for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
@@ -72,7 +77,7 @@ Child::Child(const std::string& program, const std::vector<std::string>& argumen
   if (pipe(failure.data()) != 0) fail_to_start(program, errno);
   for (const int end : failure) fcntl(end, F_SETFD, FD_CLOEXEC);
   const pid_t us = getpid();
-  if ((process_ = fork()) == 0) become(words.data(), us, failure[1]);
+  if ((process_ = fork()) == 0) become(words.data(), log, us, failure[1]);
   int error = process_ < 0 ? errno : 0;
   close(failure[1]);
   while (read(failure[0], &error, sizeof error) < 0 && errno == EINTR) continue;
@@ -101,8 +106,9 @@ std::optional<int> Child::look(bool until_it_ends) {
   return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
 }
 
-int run_child(const std::string& program, const std::vector<std::string>& arguments) {
-  return Child(program, arguments).wait();
+int run_child(const std::string& program, const std::vector<std::string>& arguments,
+              const std::string& log) {
+  return Child(program, arguments, log).wait();
 }
 
 bool asked_to_end() { return is_asked; }

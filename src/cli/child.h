@@ -14,8 +14,10 @@ namespace kvsplit::cli {
 /// goes it is asked to end, and killed five seconds later; where we are killed Linux asks it.
 class Child {
  public:
-  /// program: a path or a name on PATH. Error: it cannot be started.
-  Child(const std::string& program, const std::vector<std::string>& arguments);
+  /// program: a path or a name on PATH. log: a file for what it prints, "" = our terminal.
+  /// Error: it cannot be started.
+  Child(const std::string& program, const std::vector<std::string>& arguments,
+        const std::string& log = "");
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -32,7 +34,8 @@ class Child {
 };
 
 /// Runs a program to its end and returns its exit code.
-int run_child(const std::string& program, const std::vector<std::string>& arguments);
+int run_child(const std::string& program, const std::vector<std::string>& arguments,
+              const std::string& log = "");
 
 /// Whether a signal that would end us has come since the first child was started.
 bool asked_to_end();

@@ -37,6 +37,7 @@ void add_perplexity(CLI::App& program, int& exit_code);
 void add_demo(CLI::App& program, int& exit_code);
 void add_info(CLI::App& program, int& exit_code);
 void add_plan(CLI::App& program, int& exit_code);
+void add_report(CLI::App& program, int& exit_code);
 void add_pull(CLI::App& program, int& exit_code);
 
 }  // namespace kvsplit::cli

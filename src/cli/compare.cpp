@@ -4,10 +4,12 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "host/backend.h"
 #include "host/model.h"
+#include "report/page.h"
 
 namespace kvsplit::cli {
 namespace {
@@ -16,7 +18,7 @@ namespace fs = std::filesystem;
 
 struct CompareOptions : TextOptions {
   std::vector<std::string> stock;
-  std::string device, rpc;
+  std::string device, rpc, animation;
   int repetitions = 3;
   double max_kl = report::unnoticed_kl;
 };
@@ -36,6 +38,8 @@ void add_options(CLI::App& app, CompareOptions& options) {
             "Compare llama.cpp's own types on this device instead, where kvsplit has no kernels");
   add_value(app, "--rpc", options.rpc, "HOST:PORT,…",
             "RPC servers whose devices --device may name");
+  add_value(app, "--animate", options.animation, "FILE",
+            "Also write a moving picture of how memory grows with the context, to a .svg file");
 }
 
 Caches caches(const CompareOptions& options) {
@@ -73,6 +77,10 @@ std::string results(const std::vector<measure::CacheRecord>& records, double max
 
 int run(const CompareOptions& options) {
   const Caches choices = caches(options);
+  check_folder("--animate", options.animation);
+  if (!options.animation.empty() && choices.size() < 2) {
+    throw Error("--animate: there is no cache beside the first one");
+  }
   options.start();
   host::add_rpc_servers(options.rpc);
   const std::string text = read_text(options.text);
@@ -90,6 +98,11 @@ int run(const CompareOptions& options) {
   const auto records = measure::compare_caches(call);
   bar.clear();
   options.show(records, above, results(records, options.max_kl));
+  if (options.animation.empty()) return 0;
+  const std::string layout = read_text(shipped("share/report/animation.svg"));
+  if (!replace_file(options.animation, report::animation(layout, records))) {
+    throw Error(fmt::format("--animate {}: cannot be written", options.animation));
+  }
   return 0;
 }
 

@@ -69,12 +69,15 @@ host::Model ModelOptions::load(const std::string& device, ProgressBar& bar) cons
 void MeasureOptions::start() const {
   if (!output.empty()) {
     report::check_file_name(output);
-    const fs::path folder = fs::path(output).parent_path();
-    if (!folder.empty() && !fs::is_directory(folder)) {
-      throw Error(fmt::format("-o {}: there is no folder {}", output, folder.string()));
-    }
+    check_folder("-o", output);
   }
   host::start(verbose);
+}
+
+void check_folder(const std::string& option, const std::string& file) {
+  const fs::path folder = fs::path(file).parent_path();
+  if (folder.empty() || fs::is_directory(folder)) return;
+  throw Error(fmt::format("{} {}: there is no folder {}", option, file, folder.string()));
 }
 
 void MeasureOptions::show(report::Records records, const std::string& above,

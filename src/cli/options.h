@@ -73,6 +73,8 @@ struct MeasureOptions : ModelOptions {
   /// on screen already, and the text.
   void show(report::Records records, const std::string& above, const std::string& text) const;
 };
+/// Error: the folder of a file that an option names is not there. To be asked before measuring.
+void check_folder(const std::string& option, const std::string& file);
 void add_measure_options(CLI::App& app, MeasureOptions& options);
 
 /// The same with -f, -c and --chunks, for those that measure on a text.

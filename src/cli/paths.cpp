@@ -55,7 +55,7 @@ std::string model_file(const std::string& model) {
   throw Error(fmt::format("{}: not here yet, kvsplit pull {} gets it", file, model));
 }
 
-TemporaryFolder::TemporaryFolder() : path_(fs::temp_directory_path() / "kvsplit-XXXXXX") {
+TemporaryFolder::TemporaryFolder(const fs::path& place) : path_(place / "kvsplit-XXXXXX") {
   if (mkdtemp(path_.data()) == nullptr) throw Error(path_ + ": cannot be made");
 }
 

@@ -19,10 +19,12 @@ std::string shipped(const std::string& name);
 /// Error: it has not been pulled yet.
 std::string model_file(const std::string& model);
 
-/// A folder of its own among the temporary ones, gone with all that is in it when we are.
+/// A folder of its own among the temporary ones, or elsewhere, gone with all that is in it when we
+/// are. Error: it cannot be made.
 class TemporaryFolder {
  public:
-  TemporaryFolder();
+  explicit TemporaryFolder(
+      const std::filesystem::path& place = std::filesystem::temp_directory_path());
   ~TemporaryFolder();
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;

@@ -124,6 +124,14 @@ std::string json(const Explanation& found) {
   return json.dump(2) + "\n";
 }
 
+void check_explained(const std::string& where, const Json& found) {
+  const Json list = Json::array();
+  check(where, found, {{"bits", 0}, {"heads", list}, {"caches", list}, {"verdict", ""}});
+  const std::array nothing{Head()};
+  check_list(where + ": heads", found["heads"], heads_of(nothing)[0]);
+  check_records(where + ": caches", found["caches"]);
+}
+
 std::string csv(const Explanation& found) {
   const std::array nothing{Head()};
   return csv(heads_of(found.heads), heads_of(nothing)[0]);

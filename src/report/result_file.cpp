@@ -83,26 +83,16 @@ void save(const std::string& file, const std::string& content) {
   if (!replace_file(file, content)) throw Error(fmt::format("-o {}: cannot be written", file));
 }
 
-/// Error: no list of records with our keys.
-void check(const std::string& file, const Json& list) {
-  if (list.is_discarded() || !list.is_array()) {
-    throw Error(file + ": damaged, expected a list of records: move it away to begin anew");
-  }
-  const std::vector<std::string> keys = keys_of(as_json(CacheRecord()));
-  for (const Json& record : list) {
-    const auto has = [&](const std::string& key) { return record.contains(key); };
-    if (!record.is_object() || record.size() != keys.size() || !std::ranges::all_of(keys, has)) {
-      throw Error(file + ": records of another version of kvsplit: move it away to begin anew");
-    }
-  }
-}
-
 }  // namespace
 
 Json as_json(Records records) {
   Json list = Json::array();
   for (const CacheRecord& record : records) list.push_back(as_json(record));
   return list;
+}
+
+void check_records(const std::string& where, const Json& found) {
+  check_list(where, found, as_json(CacheRecord()));
 }
 
 std::string json(Records records) { return as_json(records).dump(2) + "\n"; }
@@ -134,10 +124,13 @@ struct ResultFile::Content {
 
 ResultFile::ResultFile(std::string file)
     : file_(std::move(file)), content_(std::make_unique<Content>()) {
-  std::ifstream stream(file_);
-  if (!stream) return;
-  content_->list = Json::parse(stream, nullptr, false);
-  check(file_, content_->list);
+  if (!std::ifstream(file_)) return;
+  try {
+    content_->list = read_json(file_);
+    check_records(file_, content_->list);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; move it away to begin anew", error.what()));
+  }
 }
 
 ResultFile::~ResultFile() = default;

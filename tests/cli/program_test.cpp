@@ -55,6 +55,9 @@ TEST(Program, RefusesWrongUseInOneLine) {
   expect_refusal("explain --kvq K4V4", "--kvq");
   expect_refusal("explain -o why.txt", ".json, .csv or .md");
   expect_refusal("compare -o /no/such/folder/x.csv", "no folder");
+  expect_refusal("compare --animate /no/such/folder/x.svg", "no folder");
+  expect_refusal("compare --kvq FP16 --stock none --animate x.svg", "no cache beside");
+  expect_refusal("report", "results is required; see kvsplit report --help");
   expect_refusal("compare -f /no/such/text", "File does not exist: /no/such/text");
   expect_refusal("plan --memory 4X", "--memory");
   expect_refusal("plan --memory 4G --context 5", "--memory excludes --context");
@@ -83,7 +86,7 @@ TEST(Program, SaysWhatIsWrongWithAModel) {
 
 TEST(Program, HelpsWithAnExampleForEachCommand) {
   for (const char* command : {"compare", "run", "chat", "serve", "exec", "demo", "explain", "tune",
-                              "perplexity", "bench", "info", "plan", "pull"}) {
+                              "report", "perplexity", "bench", "info", "plan", "pull"}) {
     const ProgramResult result = kvsplit(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
     EXPECT_TRUE(contains(result.output, std::string("Example:\n  kvsplit ") + command))
@@ -268,8 +271,9 @@ TEST(Explain, WritesHeadsCachesAndAVerdict) {
 
 TEST(Compare, MeasuresEverything) {
   const TestFolder folder;
-  const ProgramResult result = kvsplit("compare -c 128 -r 1 --kvq K8V4 --stock q8_0/q4_0 -o '" +
-                                       (folder / "out.json") + "'");
+  const ProgramResult result =
+      kvsplit("compare -c 128 -r 1 --kvq K8V4 --stock q8_0/q4_0 -o '" + (folder / "out.json") +
+              "' --animate '" + (folder / "out.svg") + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_EQ(result.errors, "") << "progress is for terminals";
   EXPECT_TRUE(contains(result.output, "q8_0/q4_0 | stock")) << result.output;
@@ -288,6 +292,8 @@ TEST(Compare, MeasuresEverything) {
   EXPECT_LE(records[1]["kv_bytes"], 188'743'680 / 32 * 13.11);
   EXPECT_EQ(records[2]["engine"], "stock");
   EXPECT_EQ(records[2]["kv_bytes"], 188'743'680 / 32 * 13);
+  const std::string moving = test::contents(folder / "out.svg");
+  EXPECT_TRUE(contains(moving, "takes 180.00 MiB as FP16 and 7")) << moving;
 }
 
 }  // namespace

@@ -78,8 +78,8 @@ TEST(Suite, RefusesWhatItCannotGoOnFrom) {
     EXPECT_EQ(test::contents(file), content) << "what was there is lost";
   };
   refused("[{\"cache\": \"K8V", "damaged");
-  refused("{}", "damaged");
-  refused("[{\"cache\": \"K8V4\"}]", "another version");
+  refused("{}", "expected a list of records; move it away to begin anew");
+  refused("[{\"cache\": \"K8V4\"}]", "record 1: no key \"engine\"; move it away");
   const auto wrong = test::run_shell(suite_command(folder / "suite.csv", ""));
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_NE(wrong.errors.find("goes on from a .json file"), std::string::npos) << wrong.errors;

@@ -77,8 +77,9 @@ TEST_F(Installed, FindsEverythingInItsOwnTree) {
                 "\n");
   EXPECT_TRUE(contains(kvsplit("pull --list").output, "smollm2-135m"));
   EXPECT_TRUE(contains(kvsplit("plan -m " + tiny_model()).output, "Ollama"));
-  for (const char* const part : {"index.html", "style.css", "demo.js"}) {
-    EXPECT_TRUE(fs::exists(in_tree(std::string("share/kvsplit/web/") + part))) << part;
+  for (const char* const part : {"web/index.html", "web/style.css", "web/demo.js",
+                                 "share/report/charts.gp", "share/report/page.html"}) {
+    EXPECT_TRUE(fs::exists(in_tree(std::string("share/kvsplit/") + part))) << part;
   }
   // An empty text is refused by its name.
   const std::string text = in_tree("share/kvsplit/examples/texts/lighthouse.txt");
