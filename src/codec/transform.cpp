@@ -9,16 +9,29 @@
 namespace kvsplit {
 namespace {
 
-// Fast Walsh-Hadamard transform: n log2 n additions.
+// Fast Walsh-Hadamard transform of a multiple of 4 numbers: n log2 n additions. The first two
+// stages in one, and fours in the others, so that the compiler uses vectors.
 void hadamard(std::span<float> block) {
   const std::size_t n = block.size();
-  for (std::size_t half = 1; half < n; half *= 2) {
+  for (std::size_t i = 0; i < n; i += 4) {
+    float* const x = &block[i];
+    const std::array<float, 4> y{x[0] + x[1], x[0] - x[1], x[2] + x[3], x[2] - x[3]};
+    x[0] = y[0] + y[2];
+    x[1] = y[1] + y[3];
+    x[2] = y[0] - y[2];
+    x[3] = y[1] - y[3];
+  }
+  for (std::size_t half = 4; half < n; half *= 2) {
     for (std::size_t start = 0; start < n; start += 2 * half) {
-      for (std::size_t i = start; i < start + half; ++i) {
-        const float a = block[i];
-        const float b = block[i + half];
-        block[i] = a + b;
-        block[i + half] = a - b;
+      for (std::size_t i = start; i < start + half; i += 4) {
+        float* const first = &block[i];
+        float* const second = &block[i + half];
+        for (int lane = 0; lane < 4; ++lane) {
+          const float a = first[lane];
+          const float b = second[lane];
+          first[lane] = a + b;
+          second[lane] = a - b;
+        }
       }
     }
   }
