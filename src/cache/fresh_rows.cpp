@@ -1,7 +1,6 @@
 #include "cache/fresh_rows.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "cache/attention.h"
@@ -107,10 +106,8 @@ void FreshRows::copy_slots(const ExactRows& exact, std::size_t first_row) {
     rows_.push_back({place, tile_of(place), slot_of(place), 0, end_token(first_row, until), sink});
     const ExactPlace from = exact.at(stream, i);
     const ExactPlace to{tile(tile_of(place)), slot_of(place)};
-    std::array<std::byte, exact_group.raw_bytes()> raw;  // NOLINT(*-member-init): saved below
     for (std::size_t group = 0; group < exact.n_groups(); ++group) {
-      from.row(group, side_).save(raw.data());
-      to.row(group, side_).restore(raw.data());
+      to.row(group, side_).copy(from.row(group, side_));
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "cache/packed_tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
@@ -94,6 +95,13 @@ void PackedTensor::write_groups(CellPlace at, Exact exact, Groups groups, const 
 
 // Of a packed row: some groups, or with a plan those of a head.
 void PackedTensor::make_exact(CellPlace at, Exact exact, Groups groups, int head) {
+  const auto as_wide = [](const GroupLayout& group) { return group.bits == exact_group.bits; };
+  if (format_.frame_cells() == 0 && std::ranges::all_of(groups, as_wide)) {
+    for (const GroupLayout& group : groups) {
+      exact.row(group.number(), side_).copy(group_row(group, at, packed));
+    }
+    return;
+  }
   std::array<float, max_head_dim> room;  // NOLINT(*-member-init): filled right below
   const std::span<float> numbers = std::span(room).first(groups.size() * group_channels);
   read_groups(at, packed, groups, numbers.data());

@@ -100,6 +100,11 @@ void GroupRow::read(std::span<float> numbers) const {
   }
 }
 
+void GroupRow::copy(const GroupRow& from) const {
+  put_words(*this, get_words(from));
+  if (group.coded()) put_scale(*this, get_scale(from));
+}
+
 // Codes are a little-endian bit stream, lowest bits first.
 void GroupRow::save(std::byte* raw) const {
   unsigned pending = 0;

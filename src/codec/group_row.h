@@ -18,6 +18,8 @@ struct GroupRow {
   /// an infinity or NaN of one sequence would reach the others.
   void write(std::span<const float> numbers, bool even_scales = false) const;
   void read(std::span<float> numbers) const;
+  /// As another row of as many bits, without encoding anything anew.
+  void copy(const GroupRow& from) const;
   /// As a saved row has them, cache/packed_tensor.h.
   void save(std::byte* raw) const;
   void restore(const std::byte* raw) const;

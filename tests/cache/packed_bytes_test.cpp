@@ -167,7 +167,7 @@ TEST(PackedBytes, AreTheSameOnEveryMachine) {
       }
     }
   }
-  EXPECT_EQ(hash, 10641925895569396612U);
+  EXPECT_EQ(hash, 13081859112313695342U);
 }
 
 TEST(PackedBytes, AreHalfABitMoreThanTheWidth) {
