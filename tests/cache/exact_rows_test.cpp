@@ -282,7 +282,7 @@ TEST(ExactRows, NobodyWaitsForAWorkerWithoutMemory) {
   std::vector<std::int64_t> many(std::size_t{1} << 22U);  // their slots take 16 MiB
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<std::int64_t>(i) % kv_size;
   {
-    const test::LittleMemory little(std::size_t{1} << 20U);
+    const test::LittleMemory little;
     EXPECT_THROW(exact.claim(many, {kv_size}, nullptr, nullptr, {0, 2}), std::bad_alloc);
   }
   EXPECT_TRUE(exact.claim(many, {kv_size}, nullptr, nullptr, {1, 2}).empty());

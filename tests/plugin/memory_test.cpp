@@ -9,8 +9,6 @@
 namespace kvsplit::test {
 namespace {
 
-constexpr std::size_t mebibyte = std::size_t{1} << 20U;
-
 class Memory : public testing::Test {
  protected:
   void SetUp() override {
@@ -22,7 +20,7 @@ class Memory : public testing::Test {
   static void expect_refusal(Host& host, const LayerCache& cache, const Step& step,
                              const std::vector<float>& expected) {
     {
-      const LittleMemory little(2 * mebibyte);
+      const LittleMemory little;
       const LogCapture log;
       EXPECT_THROW(run(host, cache, step), std::runtime_error);
       EXPECT_EQ(host.last_status(), GGML_STATUS_FAILED);
@@ -35,8 +33,8 @@ class Memory : public testing::Test {
 TEST_F(Memory, OfACacheIsRefusedByTheBuffer) {
   const Host host = Host::kvsplit();
   const LogCapture log;
-  const LittleMemory little(16 * mebibyte);
-  EXPECT_EQ(ggml_backend_buft_alloc_buffer(host.buffer_type(), 64 * mebibyte), nullptr);
+  const LittleMemory little;
+  EXPECT_EQ(ggml_backend_buft_alloc_buffer(host.buffer_type(), LittleMemory::block_bytes), nullptr);
   EXPECT_EQ(log.count("out of memory"), 1) << log.all();
 }
 
