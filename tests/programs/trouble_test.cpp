@@ -57,8 +57,8 @@ nlohmann::json in_slot(const std::string& prompt) {
 const nlohmann::json slot_file = {{"filename", "slot.bin"}};
 
 /// What a disk that is full or a program that is killed leaves of a saved slot. Cut before its rows
-/// it is refused. Cut within them it ends this llama-server by an assertion of its own, with kvsplit
-/// and without; that is the host's, but nobody may be answered from such rows.
+/// it is refused. Cut within them it ends this llama-server by an assertion of its own, with
+/// kvsplit and without; that is the host's, but nobody may be answered from such rows.
 TEST(Files, ASlotThatIsCutIsRefused) {
   const TemporaryFolder folder;
   setenv("GGML_NO_BACKTRACE", "1", 1);  // a debugger's, which takes long

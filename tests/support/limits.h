@@ -36,8 +36,8 @@ class Limit {
   rlimit before_{};
 };
 
-/// No block of block_bytes or more is got from the system, or from what was freed before; small ones
-/// are, or hosts would end.
+/// No block of block_bytes or more is got from the system, or from what was freed before; small
+/// ones are, or hosts would end.
 class LittleMemory : Limit {
  public:
   static constexpr std::size_t block_bytes = std::size_t{8} << 20U;
