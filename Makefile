@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs test-backend-ops test-python tools asan tsan debug fuzz bench quality suite models soak soak-slots install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -49,6 +49,12 @@ test-arm-programs: ## stock llama.cpp programs with the plugin for arm64, in qem
 	@scripts/llama-cpp tools
 	@scripts/build release kvsplit ggml-kvsplit
 	@scripts/test-arm programs
+
+test-backend-ops: ## llama.cpp's own test of all operations, on the device KVSPLIT (half an hour or more)
+	@scripts/setup build
+	@scripts/llama-cpp backend-ops
+	@scripts/build release ggml-kvsplit
+	@scripts/test-backend-ops
 
 test-python: ## the Python package in llama-cpp-python, built once of its source (~10 min, then 1)
 	@scripts/test-python
@@ -115,6 +121,13 @@ soak: ## 64 clients for two minutes against llama-server with the plugin, severa
 	@scripts/build release kvsplit ggml-kvsplit
 	@$(program) pull
 	@bench/soak.py
+
+soak-slots: ## save and restore a slot of llama-server 10,000 times; its memory must not grow (minutes)
+	@scripts/setup build
+	@scripts/llama-cpp tools
+	@scripts/build release kvsplit ggml-kvsplit programs_test
+	@set -o pipefail; KVSPLIT_TEST_SLOT_ROUNDS=$(or $(ROUNDS),10000) ctest --preset release -V \
+	  -R 'programs.SavedSlots|model.pull' | grep -E 'rounds:|tests (passed|failed)'
 
 format: ## clang-format over our sources
 	@scripts/setup lint

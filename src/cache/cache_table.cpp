@@ -1,17 +1,16 @@
 #include "cache/cache_table.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
 
 namespace kvsplit {
 namespace {
 
+// With a point, also in a host whose locale writes a comma.
 std::string mebibytes(std::size_t bytes) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.2f MiB", static_cast<double>(bytes) / (1U << 20U));
-  return text.data();
+  const std::size_t hundredths = (bytes * 100 + (1U << 19U)) >> 20U;
+  const std::string cents = std::to_string(hundredths % 100 + 100).substr(1);
+  return std::to_string(hundredths / 100) + "." + cents + " MiB";
 }
 
 }  // namespace

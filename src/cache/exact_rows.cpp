@@ -1,7 +1,9 @@
 #include "cache/exact_rows.h"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
+#include <new>
 #include <thread>
 #include <tuple>
 
@@ -102,8 +104,14 @@ void ExactRows::claim_all(std::span<const std::int64_t> rows, const Cells& cells
 std::span<const int> ExactRows::claim(std::span<const std::int64_t> rows, const Cells& cells,
                                       const std::int32_t* positions, FreshRows* fresh,
                                       Worker worker) {
+  std::exception_ptr no_memory;
   if (n_arrived_.fetch_add(1) == 0) {
-    claim_all(rows, cells, positions, fresh);
+    try {
+      claim_all(rows, cells, positions, fresh);
+    } catch (const std::bad_alloc&) {  // the others wait all the same
+      no_memory = std::current_exception();
+      claimed_.clear();
+    }
     all_claimed_ = true;
   }
   while (!all_claimed_) std::this_thread::yield();
@@ -111,6 +119,7 @@ std::span<const int> ExactRows::claim(std::span<const std::int64_t> rows, const 
     all_claimed_ = false;
     n_arrived_ = n_left_ = 0;
   }
+  if (no_memory) std::rethrow_exception(no_memory);
   return claimed_;
 }
 

@@ -95,7 +95,8 @@ class ExactRows {
 
   /// Gives rows that are about to be written their slots. All workers of a write call it and get
   /// the same: a slot for each row, -1 for none. Positions are those in their text; null: as cells.
-  /// fresh: keeps what else tokens of this batch will see in 8 bits; or null.
+  /// fresh: keeps what else tokens of this batch will see in 8 bits; or null. std::bad_alloc, to
+  /// one worker: the others get no slots at all, and rows stay where find() says.
   std::span<const int> claim(std::span<const std::int64_t> rows, const Cells& cells,
                              const std::int32_t* positions, FreshRows* fresh, Worker worker);
   /// What brings a restored row back to its slot.

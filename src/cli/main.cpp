@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const kvsplit::Error& error) {
     return fail(error.what());
+  } catch (const std::bad_alloc& error) {
+    return fail(kvsplit::reason_of(error));
   } catch (const std::exception& error) {
     return fail(error.what(), 1);
   }

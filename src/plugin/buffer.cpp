@@ -68,9 +68,8 @@ bool copy(ggml_backend_buffer* buffer, const ggml_tensor* from, ggml_tensor* to)
   HostedTensor* const cache = find_cache(*from);
   if (cache != nullptr && cache == find_cache(*to) &&
       cache->copy_stream(cache->offset_of(from->data), cache->offset_of(to->data),
-                         ggml_nbytes(from))) {
+                         ggml_nbytes(from)))
     return true;
-  }
   std::vector<std::byte> bytes(ggml_nbytes(from));
   read(source, from, bytes.data(), 0, bytes.size());
   write(buffer, to, bytes.data(), 0, bytes.size());
@@ -79,8 +78,7 @@ bool copy(ggml_backend_buffer* buffer, const ggml_tensor* from, ggml_tensor* to)
 
 void fill(ggml_backend_buffer* buffer, ggml_tensor* tensor, std::uint8_t value, std::size_t offset,
           std::size_t size) {
-  const std::vector<std::uint8_t> bytes(size, value);
-  write(buffer, tensor, bytes.data(), offset, size);
+  write(buffer, tensor, std::vector<std::uint8_t>(size, value).data(), offset, size);
 }
 
 void clear(ggml_backend_buffer* buffer, std::uint8_t value) {

@@ -92,9 +92,8 @@ bool cpu_supports(const ggml_tensor& operation, ggml_backend_buffer* weights) {
   std::array<ggml_tensor, GGML_MAX_SRC> sources;  // NOLINT(*-member-init): those that are used are
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const ggml_tensor* const source = operation.src[i];
-    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type()) {
+    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type())
       continue;
-    }
     sources[i] = *source;
     sources[i].buffer = i == 0 ? weights : nullptr;
     asked.src[i] = &sources[i];
@@ -108,9 +107,8 @@ bool has_better_place(const ggml_tensor& operation) {
   const ggml_tensor* const weight = operation.src[0];
   const bool product = operation.op == GGML_OP_MUL_MAT || operation.op == GGML_OP_MUL_MAT_ID;
   if (!product || weight->buffer == nullptr || weight->buffer->buft != &buffer_type() ||
-      weight->buffer->size != 0 || operation.src[1]->op != GGML_OP_NONE) {
+      weight->buffer->size != 0 || operation.src[1]->op != GGML_OP_NONE)
     return false;
-  }
   for (auto** type = extra_buffer_types(nullptr); type != nullptr && *type != nullptr; ++type) {
     const ggml_backend_buffer_ptr place(ggml_backend_buft_alloc_buffer(*type, 0));
     if (cpu_supports(operation, place.get())) return true;
@@ -153,7 +151,7 @@ ggml_backend_device make_device(ggml_backend_reg* registry) {
   device.iface.buffer_from_host_ptr = [](ggml_backend_dev_t, auto... memory) {
     return ggml_backend_dev_buffer_from_host_ptr(cpu_device(), memory...);
   };
-  device.iface.supports_op = supports_operation;
+  device.iface.supports_op = no_throw<supports_operation, false, log_error>;
   device.iface.supports_buft = supports_buffers;
   device.reg = registry;
   return device;
@@ -174,7 +172,7 @@ ggml_backend_reg* make_registry() {
   registry.iface.get_name = [](ggml_backend_reg*) { return device_name; };
   registry.iface.get_device_count = [](ggml_backend_reg*) { return std::size_t{1}; };
   registry.iface.get_device = the_device;
-  registry.iface.get_proc_address = find_function;
+  registry.iface.get_proc_address = no_throw<find_function, nullptr, log_error>;
   return &registry;
 }
 

@@ -104,9 +104,10 @@ void GraphRewriter::look_at(ggml_cgraph* graph) {
   const std::uint64_t uid = graph_uid(*graph);
   if (uid == 0 || uid != graph_uid_) {
     nodes_.clear();
-    graph_uid_ = uid;
+    graph_uid_ = 0;  // should this end for want of memory
     ggml_tensor** const all = ggml_graph_nodes(graph);
     std::copy_if(all, all + ggml_graph_n_nodes(graph), std::back_inserter(nodes_), is_on_cache);
+    graph_uid_ = uid;
   }
   positions_.clear();
   for (const ggml_tensor* node : nodes_) {
@@ -143,9 +144,8 @@ void GraphRewriter::rewrite_node(ggml_tensor* node) {
   }
   Replaced& replaced = replaced_[n_replaced_];
   replaced.work = {.cache = touched, .workspace = workspace_.get()};
-  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1]) {
+  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1])
     replaced.work.positions = positions_.data();
-  }
   const std::string why = plan(*node, target, replaced.work);
   if (!why.empty()) throw Error(ggml_op_desc(node) + (" of " + touched->name()) + ": " + why);
   ++n_replaced_;
@@ -157,12 +157,17 @@ void GraphRewriter::rewrite_node(ggml_tensor* node) {
 // What ggml calls on each of its threads.
 void GraphRewriter::run(ggml_tensor* /*node*/, int index, int count, void* data) {
   const Replaced& replaced = *static_cast<const Replaced*>(data);
+  const auto fail = [&](const std::string& reason) {
+    replaced.owner->failure_.change([&](auto& first) {
+      if (first.empty()) first = reason;
+    });
+  };
   try {
     replaced.work.run(replaced.work, *replaced.node, {index, count});
+  } catch (const std::bad_alloc& error) {
+    fail(reason_of(error));  // so short that it needs no memory
   } catch (const std::exception& error) {
-    replaced.owner->failure_.change([&](std::string& first) {
-      if (first.empty()) first = replaced.work.cache->name() + ": " + error.what();
-    });
+    fail(replaced.work.cache->name() + ": " + error.what());
   }
 }
 

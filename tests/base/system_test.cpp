@@ -2,8 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "support/limits.h"
 #include "support/run_program.h"
 
 namespace kvsplit {
@@ -27,6 +35,34 @@ TEST(ReplaceFile, WhatCannotBeWrittenIsWhatItWas) {
   std::filesystem::create_directories(file + ".new/in the way");
   EXPECT_FALSE(replace_file(file, "new"));
   EXPECT_EQ(test::contents(file), "old");
+}
+
+TEST(ReplaceFile, OnAFullDiskAFileIsWhatItWas) {
+  const test::TestFolder folder;
+  const std::string file = folder / "file";
+  test::write_file(file, "old");
+  {
+    const test::LittleDisk disk(4096);
+    EXPECT_FALSE(replace_file(file, std::string(100'000, 'x')));
+  }
+  EXPECT_EQ(test::contents(file), "old");
+  EXPECT_FALSE(std::filesystem::exists(file + ".new")) << "takes room on the full disk";
+}
+
+TEST(ReplaceFile, KilledAtAnyTimeItLeavesOldOrNew) {
+  const test::TestFolder folder;
+  const std::string file = folder / "file";
+  const std::array contents = {std::string(1U << 20U, 'a'), std::string((1U << 20U) + 7, 'b')};
+  ASSERT_TRUE(replace_file(file, contents[0]));
+  for (int time = 0; time < 20; ++time) {
+    const pid_t writer = fork();
+    for (std::size_t i = 0; writer == 0; i = 1 - i) replace_file(file, contents[i]);
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + 977 * time));
+    kill(writer, SIGKILL);
+    waitpid(writer, nullptr, 0);
+    const std::string found = test::contents(file);
+    EXPECT_TRUE(found == contents[0] || found == contents[1]) << found.size() << " bytes";
+  }
 }
 
 TEST(Environment, IsEmptyWhereNothingIsSet) {

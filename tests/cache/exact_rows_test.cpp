@@ -4,10 +4,12 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "cache/plan.h"
 #include "support/cache_fixture.h"
+#include "support/limits.h"
 #include "support/planned_format.h"
 
 namespace kvsplit {
@@ -268,6 +270,26 @@ TEST(ExactRows, OfARestoredRowAtAPositionBelowZeroIsAFirstOne) {
   const int slot = rows.claim({0, 7}, {.slot = 255, .position = INT32_MIN});
   ASSERT_GE(slot, 0);
   EXPECT_EQ(rows.slots(0)[slot].position, 0);
+}
+
+// Workers of a write wait for the one that gives rows their slots: also when that finds no memory
+// for it, and the write after that is like any other.
+TEST(ExactRows, NobodyWaitsForAWorkerWithoutMemory) {
+  if (!test::LittleMemory::can_be_tested()) GTEST_SKIP() << "memory is not limited here";
+  const RowFormat rows = format(4, 28);
+  std::vector<std::byte> memory(ExactRows::bytes(rows, 1));
+  ExactRows exact(rows, 1, memory.data());
+  std::vector<std::int64_t> many(std::size_t{1} << 22U);  // their slots take 16 MiB
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<std::int64_t>(i) % kv_size;
+  {
+    const test::LittleMemory little;
+    EXPECT_THROW(exact.claim(many, {kv_size}, nullptr, nullptr, {0, 2}), std::bad_alloc);
+  }
+  EXPECT_TRUE(exact.claim(many, {kv_size}, nullptr, nullptr, {1, 2}).empty());
+  for (const int worker : {0, 1}) {
+    EXPECT_EQ(exact.claim(consecutive(0, 3), {kv_size}, nullptr, nullptr, {worker, 2}).size(), 3U);
+  }
+  EXPECT_GE(exact.find({0, 2}), 0);
 }
 
 }  // namespace

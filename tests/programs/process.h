@@ -55,6 +55,7 @@ class Background {
   Background& operator=(const Background&) = delete;
 
   bool running();
+  pid_t id() const { return process_; }
   void send(int signal) const { kill(process_, signal); }
   /// Its exit code, 128 + signal where a signal ended it.
   int stop();

@@ -38,7 +38,7 @@ Response Server::request(const std::string& path, const nlohmann::json* body) co
                                            body->dump()};
     command.arguments.insert(command.arguments.end(), post.begin(), post.end());
   }
-  command.arguments.push_back("http://127.0.0.1:" + std::to_string(port_) + path);
+  command.arguments.push_back(address() + path);
   const std::string answer = run(command).output;
   const std::size_t line = answer.rfind('\n');
   if (line == std::string::npos) {
@@ -52,6 +52,12 @@ std::string Server::complete(const std::string& prompt, int n_tokens) const {
   const Response response = post("/completion", greedy(prompt, n_tokens));
   EXPECT_EQ(response.status, 200) << response.body << log();
   return response.body.value("content", "");
+}
+
+std::size_t Server::resident_kib() const {
+  const std::string status = read_file("/proc/" + std::to_string(process()) + "/status");
+  const std::size_t line = status.find("VmRSS:");
+  return line == std::string::npos ? 0 : std::stoul(status.substr(line + 6));
 }
 
 nlohmann::json greedy(const std::string& prompt, int n_tokens) {

@@ -27,6 +27,9 @@ class Server {
   /// Text that follows the prompt, greedily. Fails the test where the server answers with an error.
   std::string complete(const std::string& prompt, int n_tokens) const;
   std::string log() const { return program_.output() + program_.log(); }
+  std::string address() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  pid_t process() const { return program_.id(); }
+  std::size_t resident_kib() const;  ///< memory in use; 0 where the system does not tell
 
  private:
   Response request(const std::string& path, const nlohmann::json* body) const;
