@@ -92,9 +92,8 @@ bool cpu_supports(const ggml_tensor& operation, ggml_backend_buffer* weights) {
   std::array<ggml_tensor, GGML_MAX_SRC> sources;  // NOLINT(*-member-init): those that are used are
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const ggml_tensor* const source = operation.src[i];
-    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type()) {
+    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type())
       continue;
-    }
     sources[i] = *source;
     sources[i].buffer = i == 0 ? weights : nullptr;
     asked.src[i] = &sources[i];

@@ -143,9 +143,8 @@ void GraphRewriter::rewrite_node(ggml_tensor* node) {
   }
   Replaced& replaced = replaced_[n_replaced_];
   replaced.work = {.cache = touched, .workspace = workspace_.get()};
-  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1]) {
+  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1])
     replaced.work.positions = positions_.data();
-  }
   const std::string why = plan(*node, target, replaced.work);
   if (!why.empty()) throw Error(ggml_op_desc(node) + (" of " + touched->name()) + ": " + why);
   ++n_replaced_;

@@ -1,7 +1,5 @@
 #include "plugin/process.h"
 
-#include <ggml-impl.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 
