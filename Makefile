@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
+.PHONY: help run build test test-arm test-arm-programs test-hosts test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -49,6 +49,9 @@ test-arm-programs: ## stock llama.cpp programs with the plugin for arm64, in qem
 	@scripts/llama-cpp tools
 	@scripts/build release kvsplit ggml-kvsplit
 	@scripts/test-arm programs
+
+test-hosts: ## the plugin in every llama.cpp that is known, each built once (~6 min a version, then 1)
+	@scripts/test-hosts
 
 test-python: ## the Python package in llama-cpp-python, built once of its source (~10 min, then 1)
 	@scripts/test-python
