@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-hosts test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
+.PHONY: help run build plugin test test-arm test-arm-programs test-hosts test-python tools asan tsan debug fuzz bench quality suite models soak install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -24,6 +24,11 @@ build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not ther
 	@scripts/setup build
 	@scripts/llama-cpp libs
 	@scripts/build release kvsplit ggml-kvsplit
+
+plugin: ## build libggml-kvsplit.so alone: for KVSPLIT_LLAMA_SOURCE=DIR of another version (docs/hosts.md)
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build release ggml-kvsplit
 
 tools: ## build llama.cpp's own programs: llama-cli, llama-server, llama-bench …
 	@scripts/setup build
