@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test test-arm test-arm-programs test-backend-ops test-python tools asan tsan debug fuzz bench quality suite models soak soak-slots install deb installable \
+.PHONY: help run build plugin test test-arm test-arm-programs test-backend-ops test-hosts test-python tools asan tsan debug fuzz bench quality suite models soak soak-slots install deb installable \
   format lint clean
 
 LABEL ?= .
@@ -24,6 +24,11 @@ build: ## build kvsplit and libggml-kvsplit.so, with llama.cpp if it is not ther
 	@scripts/setup build
 	@scripts/llama-cpp libs
 	@scripts/build release kvsplit ggml-kvsplit
+
+plugin: ## build libggml-kvsplit.so alone: for KVSPLIT_LLAMA_SOURCE=DIR of another version (docs/hosts.md)
+	@scripts/setup build
+	@scripts/llama-cpp libs
+	@scripts/build release ggml-kvsplit
 
 tools: ## build llama.cpp's own programs: llama-cli, llama-server, llama-bench …
 	@scripts/setup build
@@ -55,6 +60,9 @@ test-backend-ops: ## llama.cpp's own test of all operations, on the device KVSPL
 	@scripts/llama-cpp backend-ops
 	@scripts/build release ggml-kvsplit
 	@scripts/test-backend-ops
+
+test-hosts: ## the plugin in every llama.cpp that is known, each built once (~6 min a version, then 1)
+	@scripts/test-hosts
 
 test-python: ## the Python package in llama-cpp-python, built once of its source (~10 min, then 1)
 	@scripts/test-python

@@ -56,13 +56,15 @@ inline bool computes_nothing(ggml_op op) {
          op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
 }
 
-/// A graph of the same number is the same one, unchanged; 0: it has none.
-inline std::uint64_t graph_uid(const ggml_cgraph& graph) { return graph.uid; }
+/// A graph of the same number is the same one, unchanged; 0: it has none, as all before ggml 0.11.
+std::uint64_t graph_uid(const auto& graph) {
+  if constexpr (requires { graph.uid; }) return graph.uid;
+  return 0;
+}
 
 /// What a ROPE is told; planes are neighbours unless its mode says that they are not.
 inline RopeParameters rope_parameters(const ggml_tensor& rope) {
   const auto number = [&](int i) { return std::bit_cast<float>(rope.op_params[i]); };
-  const ggml_tensor* const factors = rope.src[2];
   std::array<float, 2> slowed{};
   ggml_rope_yarn_corr_dims(rope.op_params[1], rope.op_params[4], number(5), number(9), number(10),
                            slowed.data());
@@ -73,10 +75,10 @@ inline RopeParameters rope_parameters(const ggml_tensor& rope) {
           .ext_factor = number(7),  // 8: a factor that turns nothing
           .ramp_begin = slowed[0],
           .ramp_end = slowed[1],
-          .freq_factors = factors ? static_cast<const float*>(factors->data) : nullptr};
+          .freq_factors = rope.src[2] ? static_cast<const float*>(rope.src[2]->data) : nullptr};
 }
 
-/// The channel of a head that its planes begin with.
+/// The channel of a head that its planes begin with; before ggml 0.25 always the first.
 inline int rope_offset(const ggml_tensor& rope) { return rope.op_params[15]; }
 
 /// Functions that are found by name, the CPU backend's own too: in distributions that is a library

@@ -1,6 +1,5 @@
 #include "plugin/process.h"
 
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 
