@@ -31,19 +31,20 @@ function(kvsplit_link name)
 endfunction()
 
 find_package(Eigen3 3.3 REQUIRED NO_MODULE)
+find_package(nlohmann_json 3.10 REQUIRED)
 if(KVSPLIT_CORE)
   add_library(kvsplit_core STATIC IMPORTED)
   set_target_properties(kvsplit_core PROPERTIES IMPORTED_LOCATION ${KVSPLIT_CORE})
-  target_link_libraries(kvsplit_core INTERFACE kvsplit_options Eigen3::Eigen)
+  target_link_libraries(kvsplit_core INTERFACE kvsplit_options Eigen3::Eigen
+                        nlohmann_json::nlohmann_json)
 else()
   kvsplit_library(kvsplit_core base kernels codec cache)
-  kvsplit_link(kvsplit_core Eigen3::Eigen)
+  kvsplit_link(kvsplit_core Eigen3::Eigen nlohmann_json::nlohmann_json)
 endif()
 # Regions of code for an instruction set have one pragma for clang and one for g++.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/kernels/*.cpp)
 set_source_files_properties(${kernel_sources} PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)
 
-find_package(nlohmann_json 3.10 REQUIRED)
 kvsplit_library(kvsplit_plugin plugin)
 kvsplit_link(kvsplit_plugin kvsplit_core kvsplit_ggml nlohmann_json::nlohmann_json)
 get_target_property(kvsplit_plugin_type kvsplit_plugin TYPE)

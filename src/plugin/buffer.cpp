@@ -68,8 +68,9 @@ bool copy(ggml_backend_buffer* buffer, const ggml_tensor* from, ggml_tensor* to)
   HostedTensor* const cache = find_cache(*from);
   if (cache != nullptr && cache == find_cache(*to) &&
       cache->copy_stream(cache->offset_of(from->data), cache->offset_of(to->data),
-                         ggml_nbytes(from)))
+                         ggml_nbytes(from))) {
     return true;
+  }
   std::vector<std::byte> bytes(ggml_nbytes(from));
   read(source, from, bytes.data(), 0, bytes.size());
   write(buffer, to, bytes.data(), 0, bytes.size());

@@ -92,8 +92,9 @@ bool cpu_supports(const ggml_tensor& operation, ggml_backend_buffer* weights) {
   std::array<ggml_tensor, GGML_MAX_SRC> sources;  // NOLINT(*-member-init): those that are used are
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const ggml_tensor* const source = operation.src[i];
-    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type())
+    if (source == nullptr || source->buffer == nullptr || source->buffer->buft != &buffer_type()) {
       continue;
+    }
     sources[i] = *source;
     sources[i].buffer = i == 0 ? weights : nullptr;
     asked.src[i] = &sources[i];
@@ -107,8 +108,9 @@ bool has_better_place(const ggml_tensor& operation) {
   const ggml_tensor* const weight = operation.src[0];
   const bool product = operation.op == GGML_OP_MUL_MAT || operation.op == GGML_OP_MUL_MAT_ID;
   if (!product || weight->buffer == nullptr || weight->buffer->buft != &buffer_type() ||
-      weight->buffer->size != 0 || operation.src[1]->op != GGML_OP_NONE)
+      weight->buffer->size != 0 || operation.src[1]->op != GGML_OP_NONE) {
     return false;
+  }
   for (auto** type = extra_buffer_types(nullptr); type != nullptr && *type != nullptr; ++type) {
     const ggml_backend_buffer_ptr place(ggml_backend_buft_alloc_buffer(*type, 0));
     if (cpu_supports(operation, place.get())) return true;

@@ -73,25 +73,31 @@ void settle_caches(std::span<ggml_tensor* const> nodes) {
     const ggml_tensor& k = *node->src[1];
     const ggml_tensor& v = *node->src[2];
     const std::string why = bind_pair(find_cache(k), k.ne[0], find_cache(v), v.ne[0]);
-    for (const ggml_tensor* x : {&k, &v})
+    for (const ggml_tensor* x : {&k, &v}) {
       if (HostedTensor* const cache = find_cache(*x)) table_of(*x).leave_unpacked(cache, why);
+    }
   }
   const auto written = [](const ggml_tensor& node) {
     return node.op == GGML_OP_SET_ROWS ? find_cache(node) : nullptr;
   };
-  for (const ggml_tensor* node : nodes)
-    if (HostedTensor* const cache = written(*node))
+  for (const ggml_tensor* node : nodes) {
+    HostedTensor* const cache = written(*node);
+    if (cache != nullptr) {
       table_of(*node).leave_unpacked(cache, cache->bind_no_heads(node->ne[0]));
-  for (const ggml_tensor* node : nodes)
+    }
+  }
+  for (const ggml_tensor* node : nodes) {
     if (written(*node) != nullptr) table_of(*node).take_untold(untold);
+  }
   if (!untold.empty()) report_caches(untold);
 }
 
 }  // namespace
 
 void GraphRewriter::rewrite(ggml_cgraph* graph, int n_threads) {
-  if (!workspace_ || workspace_->n_threads() < n_threads)
+  if (!workspace_ || workspace_->n_threads() < n_threads) {
     workspace_ = std::make_unique<Workspace>(n_threads);
+  }
   look_at(graph);
   settle_caches(nodes_);
   for (ggml_tensor* node : nodes_) rewrite_node(node);
@@ -144,8 +150,9 @@ void GraphRewriter::rewrite_node(ggml_tensor* node) {
   }
   Replaced& replaced = replaced_[n_replaced_];
   replaced.work = {.cache = touched, .workspace = workspace_.get()};
-  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1])
+  if (node->op == GGML_OP_SET_ROWS && std::ssize(positions_) == node->src[0]->ne[1]) {
     replaced.work.positions = positions_.data();
+  }
   const std::string why = plan(*node, target, replaced.work);
   if (!why.empty()) throw Error(ggml_op_desc(node) + (" of " + touched->name()) + ": " + why);
   ++n_replaced_;

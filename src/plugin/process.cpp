@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/system.h"
+#include "cache/cache_event.h"
 #include "cache/live_use.h"
 #include "kernels/attend.h"
 #include "plugin/plugin.h"
@@ -58,23 +59,7 @@ void report_caches(std::span<const HostedTensor* const> caches) {
   const CacheSummary summary(caches);
   log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
   for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
-  Json tensors = Json::array();
-  for (const HostedTensor* cache : caches) {
-    const NominalRows& rows = cache->nominal();
-    tensors.push_back({{"layer", rows.layer},
-                       {"side", rows.side == Side::key ? "k" : "v"},
-                       {"bytes", cache->allocated_bytes()},
-                       {"cells", rows.cells.n_rows()},
-                       {"numbers", rows.n_numbers()}});
-  }
-  append_event({{"event", "cache"},
-                {"precision", to_string(summary.precision)},
-                {"k_bytes", summary.sum.k_bytes},
-                {"v_bytes", summary.sum.v_bytes},
-                {"fp16_bytes", summary.sum.fp16_bytes()},
-                {"packed", summary.sum.n_packed},
-                {"unpacked", summary.sum.n_unpacked},
-                {"tensors", tensors}});
+  append_event(event_of(caches));
 }
 
 }  // namespace kvsplit::plugin

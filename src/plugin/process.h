@@ -26,8 +26,7 @@ void log_error(const std::string& line);
 /// {"event": "refused", "reason"}, and the reason as an error line.
 void report_refused(const std::string& reason);
 /// The caches that a first graph is about to use: one line, and a warning for each thing to know.
-/// {"event": "cache", "precision", "k_bytes", "v_bytes", "fp16_bytes", "packed", "unpacked",
-///  "tensors": [{"layer", "side": "k" or "v", "bytes", "cells", "numbers"}, …]}
+/// What event_of() says of them.
 void report_caches(std::span<const HostedTensor* const> caches);
 
 }  // namespace kvsplit::plugin
