@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 LABEL ?= .
 program := build/release/kvsplit
 text := examples/texts/lighthouse.txt
+long_text := examples/long-document/alice.txt
 jobs := $(or $(KVSPLIT_JOBS),$(shell getconf _NPROCESSORS_ONLN))
 
 help: ## this list
@@ -114,7 +115,7 @@ suite: ## every cache at 128 … 8,192 tokens on the demo model: table, page and
 	@scripts/llama-cpp libs
 	@scripts/build release kvsplit ggml-kvsplit
 	@$(program) pull
-	@$(program) bench --suite -m "$$($(program) pull --path)" -o build/suite.json
+	@$(program) bench --suite -m "$$($(program) pull --path)" -f $(long_text) -o build/suite.json
 	@$(program) report build/suite.json -o build/suite.html
 
 models: ## docs/models.md: what is packed of each family of models, and what that costs (seconds)

@@ -102,7 +102,7 @@ void GroupRow::read(std::span<float> numbers) const {
 
 void GroupRow::copy(const GroupRow& from) const {
   put_words(*this, get_words(from));
-  if (group.coded()) put_scale(*this, get_scale(from));
+  if (group.coded() && from.group.coded()) put_scale(*this, get_scale(from));
 }
 
 // Codes are a little-endian bit stream, lowest bits first.

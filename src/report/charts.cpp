@@ -57,6 +57,9 @@ std::vector<Chart> cache_charts(const Json& records) {
     if (!record["kv_bytes"].is_null() && tokens > 0) {
       const double size = record["kv_bytes"].get<double>() / (1 << 20);
       add(memory, label, look, tokens, size);
+      // Of a suite's lengths the last, where rows in 8 bits weigh least.
+      if (!record["kl_mean"].is_null())
+        std::erase_if(pareto.points, [&](const Point& p) { return p.look == look; });
       add(pareto, label, look, size / tokens.get<double>() * 1000, record["kl_mean"]);
     }
     add(change, label, look, {}, record["ppl_change_percent"]);
