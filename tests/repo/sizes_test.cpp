@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t file_lines = 500;
 constexpr std::size_t plugin_lines = 800;
-constexpr std::size_t product_lines = 10543;
+constexpr std::size_t product_lines = 10545;
 constexpr std::size_t line_columns = 100;
 
 /// Lines with code on them: blank lines and lines of comment alone cost a reader nothing.
