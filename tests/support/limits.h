@@ -43,7 +43,12 @@ class LittleMemory : Limit {
   static constexpr std::size_t block_bytes = std::size_t{8} << 20U;
 
   LittleMemory() : Limit(RLIMIT_AS, mapped() + block_bytes / 2) {
-    while (void* const block = std::malloc(block_bytes / 2)) taken_ = new (block) Taken{taken_};
+    constexpr int most = 1024;  // where the limit does not hold, that is 4 GiB and no more
+    for (int n = 0; n < most; ++n) {
+      void* const block = std::malloc(block_bytes / 2);
+      if (block == nullptr) break;
+      taken_ = new (block) Taken{taken_};
+    }
     give_back();
     set(mapped() + block_bytes / 2);  // the heap may have taken all
   }
