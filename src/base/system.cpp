@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 
 namespace kvsplit {
 namespace {
@@ -30,6 +31,12 @@ bool replace_file(const std::string& file, std::string_view content) {
     return true;
   std::remove(unfinished.c_str());
   return false;
+}
+
+std::optional<std::string> file_content(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) return {};
+  return std::string(std::istreambuf_iterator<char>(stream), {});
 }
 
 std::string environment(const char* name) {

@@ -4,8 +4,8 @@
 
 namespace kvsplit {
 
-nlohmann::ordered_json event_of(std::span<const HostedTensor* const> caches) {
-  const CacheSummary summary(caches);
+nlohmann::ordered_json event_of(const CacheSummary& summary,
+                                std::span<const HostedTensor* const> caches) {
   auto tensors = nlohmann::ordered_json::array();
   for (const HostedTensor* cache : caches) {
     const NominalRows& rows = cache->nominal();

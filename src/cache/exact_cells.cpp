@@ -14,9 +14,11 @@ void ExactCells::find(Side k, Side v, const AttentionCall& call, std::int64_t st
   k_ = k;
   v_ = v;
   stream_ = stream;
-  for (Side* side : {&k_, &v_})
-    for (const FreshRows& fresh : side->written)
+  for (Side* side : {&k_, &v_}) {
+    for (const FreshRows& fresh : side->written) {
       if (fresh.is_of(side->tensor->exact(), call)) side->fresh = &fresh;
+    }
+  }
   fresh_ = k_.fresh != nullptr && v_.fresh != nullptr;
   all_.clear();
   if (fresh_) {

@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -131,9 +129,9 @@ void write_plan(const std::string& file, const PlanOrigin& origin,
 }
 
 CalibratedPlan::CalibratedPlan(const std::string& file) : file_(file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error(file + ": no such plan");
-  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  const std::optional<std::string> content = file_content(file);
+  if (!content) throw Error(file + ": no such plan");
+  const std::string& bytes = *content;
   if (!bytes.starts_with(magic) || bytes.size() < magic.size() + sizeof(std::uint64_t)) {
     throw Error(file + ": not a plan of this version of kvsplit");
   }

@@ -50,18 +50,17 @@ void add_options(CLI::App& app, ToolOptions& options) {
                 : options.tool + "'s own options; after a -- also those that are called like ours");
 }
 
-/// Runs a program to its end, watched by a meter if there is to be one. Returns its exit code.
-int run_watched(const std::string& program, const Strings& arguments, Meter* meter,
-                const std::string& report) {
+/// run_child(), with a meter below the program.
+int run_with_meter(const std::string& program, const Strings& arguments,
+                   const TemporaryFolder& folder, const std::string& report) {
+  Meter meter(folder);
   Child child(program, arguments);
-  if (meter == nullptr) return child.wait();
-  std::optional<int> code;
-  while (!(code = child.exit_code())) {
-    meter->show(report);
+  while (!child.exit_code()) {
+    meter.show(report);
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-  meter->show(report);
-  return *code;
+  meter.show(report);
+  return child.wait();
 }
 
 /// Runs a program of llama.cpp, a path or a name, with the plugin active, and says in a line on
@@ -78,10 +77,8 @@ int launch(const std::string& program, const LaunchOptions& options) {
   if (!caches.empty()) {
     set_precision(caches[0].precision, given(arguments, {"-m", "--model"}, "LLAMA_ARG_MODEL"));
   }
-  std::optional<Meter> meter;
-  if (options.has_meter) meter.emplace(folder);
-  const int exit_code = run_watched(program, arguments, meter ? &*meter : nullptr, report);
-  meter.reset();
+  const int exit_code = options.has_meter ? run_with_meter(program, arguments, folder, report)
+                                          : run_child(program, arguments);
   if (!given(options.arguments, {"-h", "--help", "--version", "--list-devices"})) {
     std::fputs(fmt::format("kvsplit: {}\n", closing_line(report, name)).c_str(), stderr);
   }

@@ -19,9 +19,9 @@ void set_precision(Precision precision, const std::optional<std::string>& model)
 
 /// What exec, run, chat and serve take.
 struct LaunchOptions {
-  PrecisionOptions precision;  ///< at most one
-  std::string weights_on;      ///< device for the weights, "" = with the cache
-  bool has_meter = false;
+  PrecisionOptions precision;          ///< at most one
+  std::string weights_on;              ///< device for the weights, "" = with the cache
+  bool has_meter = false;              ///< whether a line below shows what the cache takes
   std::vector<std::string> arguments;  ///< of the program, as the user gave them
 };
 

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "host/backend.h"
 
 namespace kvsplit::cli {
@@ -163,8 +162,7 @@ LoadedText::LoadedText(const TextOptions& options)
       tokens(model.tokenize(text)) {}
 
 std::string read_text(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(stream), {});
+  std::string text = file_content(file).value_or("");
   if (text.empty()) throw Error(fmt::format("{}: empty or not readable, expected a text", file));
   if (text.ends_with('\n')) text.pop_back();
   return text;

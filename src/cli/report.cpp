@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/error.h"
 #include "base/system.h"
@@ -33,11 +31,6 @@ void add_options(CLI::App& app, ReportOptions& options) {
       ->capture_default_str();
 }
 
-std::string contents(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 void save(const std::string& file, const std::string& content) {
   if (!replace_file(file, content)) throw Error(file + ": cannot be written, is the disk full?");
 }
@@ -54,13 +47,13 @@ void run_gnuplot(Strings arguments, const std::string& log) {
   }
   if (asked_to_end()) throw Error("report: stopped, nothing is written");
   if (exit_code == 0) return;
-  std::string said = contents(log);
+  std::string said = file_content(log).value_or("");
   std::ranges::replace(said, '\n', ' ');
   throw Error(fmt::format("gnuplot ended with exit code {}: {}", exit_code, said));
 }
 
 /// Makes a chart's pictures, beginnings of whose names are `start`; returns that for the page.
-std::string draw(const report::Chart& chart, const std::string& start) {
+std::string draw(const report::Chart& chart, const std::string& start, const std::string& style) {
   const TemporaryFolder work;
   const std::string data = work / "data", picture = start + chart.name;
   save(data, drawing(chart));
@@ -68,11 +61,10 @@ std::string draw(const report::Chart& chart, const std::string& start) {
                chart.kind == "grid" ? chart.of : chart.y},
               work / "log");
   if (fs::exists(picture + ".png") &&
-      !contents(picture + ".png").ends_with("IEND\xAE\x42\x60\x82")) {
+      !file_content(picture + ".png").value_or("").ends_with("IEND\xAE\x42\x60\x82")) {
     throw Error(picture + ".png: cut off, is the disk full?");
   }
-  const std::string style = read_text(shipped("share/report/picture.css"));
-  std::string svg = finished(contents(picture + ".svg"), chart, style);
+  std::string svg = finished(file_content(picture + ".svg").value_or(""), chart, style);
   save(picture + ".svg", svg);
   return svg;
 }
@@ -99,9 +91,10 @@ int run(const ReportOptions& options) {
   // Absolute: a name that begins with | or < would be a command for gnuplot.
   const fs::path place = fs::absolute(options.output).parent_path();
   const TemporaryFolder folder(place);
+  const std::string style = read_text(shipped("share/report/picture.css"));
   Strings pictures;
   for (const report::Chart& chart : charts) {
-    pictures.push_back(draw(chart, folder / (options.output.stem().string() + "-")));
+    pictures.push_back(draw(chart, folder / (options.output.stem().string() + "-"), style));
   }
   save(folder / options.output.filename(),
        page(read_text(shipped("share/report/page.html")), results, charts, pictures));

@@ -71,8 +71,7 @@ float error_with(std::span<const float> numbers, float scale, float middle, floa
 
 // How many scales are tried, in steps of 6 to 12 %, beginning with the covering one. Few levels
 // gain from clipping one number to serve the other 15. Measured on Gaussian numbers: one more gains
-// less than a percent. With 8 bits a search gains 1.4 % and takes as long
-// as all else.
+// less than a percent. With 8 bits a search gains 1.4 % and takes as long as all else.
 int n_candidates(int bits) {
   constexpr std::array most{0, 14, 8, 4, 3, 2, 2, 2, 1};
   return most[static_cast<std::size_t>(bits)];

@@ -11,7 +11,7 @@
 //   scale: one byte per group and token, or half of one (kernels/scale_code.h)
 //
 // The scale is searched: from the smallest that has the largest number within its last level down
-// to some that clip it, the one with the least squared error is taken.
+// to some that clip it, the one with the least squared error is taken; with 8 bits the first.
 // |x − x̂| ≤ scale / 2 where |x| ≤ scale · 2^(bits−1).
 // All-in cost: bits + 8 / 16 per number, or + 4 / 16.
 namespace kvsplit {

@@ -23,8 +23,10 @@ void log(ggml_log_level level, const std::string& line) {
 
 // That is how the program that started a host learns what the plugin in it did.
 void append_event(const Json& event) {
-  // One write: several processes may share the file. Nothing is where it has no name.
-  std::ofstream(environment("KVSPLIT_REPORT"), std::ios::app)
+  const std::string file = environment("KVSPLIT_REPORT");
+  if (file.empty()) return;
+  // One write: several processes may share the file.
+  std::ofstream(file, std::ios::app)
       << event.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
@@ -59,7 +61,7 @@ void report_caches(std::span<const HostedTensor* const> caches) {
   const CacheSummary summary(caches);
   log(GGML_LOG_LEVEL_INFO, summary.text() + " (" + kernels().name + ")");
   for (const std::string& note : summary.notes) log(GGML_LOG_LEVEL_WARN, note);
-  append_event(event_of(caches));
+  append_event(event_of(summary, caches));
 }
 
 }  // namespace kvsplit::plugin
